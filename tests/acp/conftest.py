@@ -17,6 +17,7 @@ from agent_orchestrator.acp.presets import ACP, PRESETS
 from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, Execution, RunSpec
+from agent_orchestrator.executors.mcp_server import McpServer
 from agent_orchestrator.executors.questions import Ask
 from tests.support.loops import run
 
@@ -68,6 +69,7 @@ class Acp:
     continues: Continuation = Continuation()
     model: str | None = None
     environment: Json = field(default_factory=dict)
+    mcp: McpServer | None = None
 
     @property
     def log(self) -> Path:
@@ -91,6 +93,7 @@ class Acp:
             continues=self.continues,
             environment={"PATH": "/usr/bin:/bin", **self.environment},
             ask=self.ask,
+            mcp=self.mcp,
         )
         preset = replace(PRESETS_AND_ACP[self.preset], command=command)
         return AcpExecutor(execution, preset)

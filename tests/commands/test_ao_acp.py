@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
+from agent_orchestrator.client.manager import ManagerClient
 from tests.acp.conftest import DONE, PROGRAM, text
 from tests.commands.shell import Shell
+from tests.commands.test_secrecy import BEARERS
+from tests.support.rows import each_row
 
 
 def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) -> None:
@@ -24,3 +28,35 @@ def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) 
     (resumed,) = [each["params"] for each in sent if each["method"] == "session/resume"]
     assert resumed["sessionId"] == "conversation-1"
     assert len([each for each in sent if each["method"] == "session/new"]) == 1
+
+
+@each_row("capabilities", [{}, {"mcpCapabilities": {"http": True}}])
+def test_agent_leads_with_its_tools_over_both_transports(
+    shell: Shell, records: ManagerClient, tmp_path: Path, capabilities: dict[str, Any]
+) -> None:
+    """In a project that has a module of the same name as ours."""
+    agents = tmp_path / "agents" / "counter"
+    agents.mkdir(parents=True, exist_ok=True)
+    definition = {"name": "counter", "description": "Counts.", "command": ["wc", "-w"]}
+    (agents / "agent.json").write_text(json.dumps(definition))
+    (shell.directory / "agent_orchestrator.py").write_text("raise SystemExit(7)")
+    shell = shell.having(AGENT_ORCHESTRATOR_AGENTS_DIR=str(agents.parent))
+    transport = "http" if capabilities else "stdio"
+    given = {"name": f"child-{transport}", "prompt": "one two", "agent": "counter"}
+    waiting = {"sessions": [given["name"]], "seconds": 45}
+    script, log = tmp_path / f"{transport}.json", tmp_path / f"{transport}.log"
+    steps = [["serve", capabilities], ["call", "start_session", given]]
+    steps += [["call", "wait_sessions", waiting], DONE]
+    script.write_text(json.dumps(steps))
+    program = (sys.executable, "-IS", str(PROGRAM), str(script), str(log))
+    lead = shell.run("ao-new", transport, "-p", "hi", "--executor", "acp", "--", *program)
+    assert lead.exit_code == 0, lead
+    decoder = json.JSONDecoder()
+    started, end = decoder.raw_decode(lead.stdout)
+    waited, _ = decoder.raw_decode(lead.stdout, end)
+    (parent,) = records.find_sessions(session_name=transport, project_dir=str(shell.directory))
+    assert started["parent_session_id"] == parent["session_id"]
+    assert waited["ended"][0]["result"] == {"text": "2\n"}
+    events = json.dumps(list(records.iterate_events(parent["session_id"])))
+    assert not BEARERS.search(events)
+    assert not BEARERS.search((shell.state_dir / "supervisors.log").read_text())

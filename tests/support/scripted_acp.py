@@ -10,6 +10,8 @@ list of a word and its values. LOG gets each line that it reads.
 - `done RESULT`, `fail ERROR`: answer the newest prompt that has no answer
 - `write TEXT`, `flood COUNT TEXT`, `note TEXT`: write to stdout, often, or to stderr
 - `pause SECONDS`: so that a kill can hit any moment
+- `report VARIABLE`: say the arguments of the program and a variable, as JSON
+- `call TOOL ARGUMENTS`: call a tool of the last MCP server that it was given, and say the answer
 - `linger`: read until the end of input, and stay
 - `die NUMBER`: end by a signal
 """
@@ -33,6 +35,7 @@ class Agent:
         self._steps = steps
         self._log = log
         self._prompts: list[Any] = []
+        self._servers: list[Any] = []
         self._asked = 0
 
     def run(self) -> None:
@@ -48,6 +51,7 @@ class Agent:
         message: dict[str, Any] = json.loads(line)
         if message.get("method") == "session/prompt":
             self._prompts.append(message["id"])
+        self._servers = message.get("params", {}).get("mcpServers", self._servers)
         return message
 
     def send(self, **message: Any) -> None:
@@ -111,6 +115,21 @@ class Agent:
     def do_pause(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def do_report(self, variable: str) -> None:
+        self.say(json.dumps({"arguments": sys.argv, "value": os.environ.get(variable)}))
+
+    def do_call(self, tool: str, arguments: Any) -> None:
+        params = {"name": tool, "arguments": arguments}
+        request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params})
+        server = self._servers[-1]
+        call = over_http if server.get("type") == "http" else over_stdio
+        self.say(call(server, request))
+
+    def say(self, text: str) -> None:
+        content = {"type": "text", "text": text}
+        update = {"sessionUpdate": "agent_message_chunk", "messageId": "said", "content": content}
+        self.do_update(update)
+
     def do_linger(self) -> None:
         while self.read() is not None:
             pass
@@ -118,6 +137,38 @@ class Agent:
 
     def do_die(self, number: int) -> None:
         os.kill(os.getpid(), number)
+
+
+def over_http(server: Any, request: str) -> str:
+    """Return the text of a tool's answer; the last line of a stream has it."""
+    from urllib.request import Request, urlopen
+
+    headers = {each["name"]: each["value"] for each in server["headers"]}
+    headers["Accept"] = "application/json, text/event-stream"
+    headers["Content-Type"] = "application/json"
+    with urlopen(Request(server["url"], request.encode(), headers)) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if "{" in line]
+    return text_in(lines[-1].removeprefix("data: "))
+
+
+def over_stdio(server: Any, request: str) -> str:
+    """Start the server in the current directory with the given variables and no others."""
+    from subprocess import PIPE, Popen
+
+    command = [server["command"], *server["args"]]
+    variables = {each["name"]: each["value"] for each in server["env"]}
+    with Popen(command, stdin=PIPE, stdout=PIPE, env=variables, text=True) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(request + "\n")
+        process.stdin.flush()
+        answer = process.stdout.readline()
+        process.stdin.close()  # not before: it ends a wait
+    return text_in(answer)
+
+
+def text_in(answer: str) -> str:
+    text: str = json.loads(answer)["result"]["content"][0]["text"]
+    return text
 
 
 if __name__ == "__main__":

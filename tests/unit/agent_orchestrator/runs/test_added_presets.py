@@ -23,6 +23,7 @@ GOOSE = """\
 command = ["goose", "acp"]
 agent = "Goose"
 variables = ["GOOSE_*"]
+mcp_tool_names = "{server}__{tool}"
 mid_turn = "join"
 usage = "session-total"
 [goose.modes.default]
@@ -86,6 +87,7 @@ def test_digest_covers_the_definition(config: Path) -> None:
         ("[goose]\ncommand = ['x']\n[goose.modes.yolo]", "modes.yolo: choose one of "),
         ("[goose]\ncommand = ['x']\n[goose.modes.plan]\nx = 1", "modes.plan has unknown keys"),
         ("[goose]\ncommand = ['x']\nhas_message_ids = 1", "must be true or false"),
+        ("[goose]\ncommand = ['x']\nmcp_tool_names = '{tool}'", "must have {server} and {tool}"),
     ],
 )
 def test_bad_file_says_what_is_wrong(tmp_path: Path, content: str, error: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from ..agents.agent import Agent
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..executors.base import Execution, ExecutorError
@@ -13,6 +12,7 @@ from ..executors.start_program import NotStartedError, start_program
 from ..machine.processes import Child
 from ..rpc.agent_process import AgentProcess
 from ..rpc.json_rpc import PeerGoneError, RpcError
+from .mcp_servers import McpServers
 from .preset import Mode, Preset
 
 Json = dict[str, Any]
@@ -25,33 +25,38 @@ _CLIENT = {"name": "agent-orchestrator", "version": "1"}
 class Connection(AgentProcess):
     """A started agent."""
 
-    def __init__(self, child: Child, execution: Execution, preset: Preset) -> None:
+    def __init__(
+        self, child: Child, execution: Execution, preset: Preset, servers: McpServers
+    ) -> None:
         super().__init__(child)
         self._execution = execution
         self._preset = preset
+        self._servers = servers
         self._capabilities: Json = {}
         self.session_id: str | None = None
         """The agent's id of the conversation."""
 
     @classmethod
-    async def start(cls, execution: Execution, preset: Preset, mode: Mode) -> Connection:
+    async def start(
+        cls, execution: Execution, preset: Preset, mode: Mode, servers: McpServers
+    ) -> Connection:
         """Start the agent in the project.
 
         Raises:
             ExecutorError: the agent or the project directory is missing.
         """
-        command = preset.command or execution.spec.command
+        command = [*(preset.command or execution.spec.command), *servers.arguments]
         environment = {
             **{name: value for name, value in execution.environment.items() if preset.passes(name)},
             **preset.environment,
-            **mode.environment,
+            **servers.variables(mode),
         }
         try:
             child = await start_program(command, execution, environment)
         except NotStartedError as exc:
             hint = f" ({preset.how_to_install})" if preset.how_to_install else ""
             raise ExecutorError(f"{preset.agent} did not start: {exc}{hint}") from exc
-        return cls(child, execution, preset)
+        return cls(child, execution, preset, servers)
 
     async def open(self, mode: Mode) -> None:
         """Begin or continue the conversation, in this mode and with the model of the run.
@@ -88,7 +93,7 @@ class Connection(AgentProcess):
     async def _open_session(self) -> Json:
         """Return what the agent tells about the conversation, its modes for example."""
         continues = self._execution.continues
-        servers = self._servers(self._execution.spec.agent)
+        servers = self._servers.in_words_of_the_protocol(self._capabilities)
         where: Json = {"cwd": str(self._execution.spec.project_dir), "mcpServers": servers}
         if not continues.resume:
             told = _mapping(await self.rpc.request("session/new", where))
@@ -163,35 +168,6 @@ class Connection(AgentProcess):
         with contextlib.suppress(PeerGoneError):
             await self.rpc.notify("session/cancel", {"sessionId": self.session_id})
 
-    def _servers(self, agent: Agent | None) -> list[Json]:
-        """Return the MCP servers of the agent's definition in the form of the protocol."""
-        found = []
-        for name, server in (agent.mcp_servers if agent else {}).items():
-            if "command" in server:
-                if not self._preset.mcp_over_stdio:
-                    raise ExecutorError(
-                        f"{self._preset.agent} ignores MCP servers over stdio: remove {name!r}, or "
-                        "serve it over HTTP"
-                    )
-                found.append(
-                    {
-                        "name": name,
-                        "command": str(server["command"]),
-                        "args": [str(each) for each in server.get("args") or ()],
-                        "env": _pairs(server.get("env")),
-                    }
-                )
-            else:
-                found.append(
-                    {
-                        "type": str(server.get("type") or "http"),
-                        "name": name,
-                        "url": str(server.get("url")),
-                        "headers": _pairs(server.get("headers")),
-                    }
-                )
-        return found
-
     def advice(self, error: RpcError) -> str:
         """Return the message of an error, with what the person can do about it."""
         data = error.data if isinstance(error.data, dict) else {}
@@ -201,6 +177,10 @@ class Connection(AgentProcess):
         if is_login and self._preset.how_to_log_in:
             return f"{message} ({self._preset.how_to_log_in})"
         return message
+
+    def note_on_servers(self) -> str | None:
+        """Return why the agent does not get the orchestrator's tools, or None."""
+        return self._servers.note(self._capabilities)
 
     def notes(self) -> list[Event]:
         """Return an event for stderr, and one for the lines on stdout that are not messages."""
@@ -218,7 +198,3 @@ def _mappings(value: Any) -> list[Json]:
 
 def _ids(offered: Any, key: str) -> list[str]:
     return [str(each[key]) for each in _mappings(offered) if key in each]
-
-
-def _pairs(values: Any) -> list[Json]:
-    return [{"name": name, "value": str(value)} for name, value in _mapping(values).items()]

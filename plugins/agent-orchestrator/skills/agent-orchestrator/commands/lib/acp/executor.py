@@ -24,8 +24,10 @@ from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
 from .connection import Connection
 from .ending import death, session_stop, turn_failure
-from .permissions import CANCELLED, answer_to, choices_of, granted, question_of
-from .preset import MidTurn, Mode, Preset
+from .mcp_servers import McpServers
+from .preset import Grant, MidTurn, Mode, Preset
+from .questions import CANCELLED, answer_to, choices_of, granted, question_of
+from .tool_calls import tool_name_in
 from .translation import Translation
 
 END_SECONDS = 5.0
@@ -48,6 +50,8 @@ class AcpExecutor:
         self._grace = grace
         self._mode = Mode()
         """Set at the beginning of the run."""
+        self._allowed: frozenset[str] = frozenset()
+        """Names of tools whose calls need no permission."""
         self._connection: Connection | None = None
         self._asking: dict[int | str, tuple[Call, asyncio.Task[None]]] = {}
         """The open questions, by the id of their call."""
@@ -73,7 +77,9 @@ class AcpExecutor:
             known=self._execution.known_secrets,
             is_resume=self._execution.continues.resume,
         )
-        connection = await Connection.start(self._execution, self._preset, self._mode)
+        servers = McpServers(self._execution, self._preset)
+        self._allowed = servers.allowed
+        connection = await Connection.start(self._execution, self._preset, self._mode, servers)
         self._connection = connection
         self._messages = MessageReader(connection.rpc.messages(), self._handle)
         try:
@@ -124,6 +130,8 @@ class AcpExecutor:
                     yield event
                 self._translation.is_replaying = False
                 self._translation.session_id = connection.session_id
+                if note := connection.note_on_servers():
+                    yield create_event("diagnostic", content=text_content(note))
                 if connection.session_id != self._execution.continues.conversation_id:
                     yield create_event("conversation", conversation_id=connection.session_id)
                 texts = self._first_texts(prompt)
@@ -204,17 +212,19 @@ class AcpExecutor:
         connection = self._connection
         assert connection is not None  # it has sent the request
         told = call.params.get("toolCall")
+        told = told if isinstance(told, dict) else {}
         for event in self._translation.flush():
             yield event
-        tool_call, events = self._translation.calls.asked(told if isinstance(told, dict) else {})
+        tool_call, events = self._translation.calls.asked(told)
         for event in events:
             yield event
         choices = choices_of(call.params)
         if self._is_stopping:
             await connection.rpc.answer(call, CANCELLED)
             return
-        project = self._execution.spec.project_dir
-        answer = granted(choices, tool_call, self._mode.grant, project)
+        is_own = tool_name_in(told, self._preset.tool_names) in self._allowed
+        grant = Grant.ALL if is_own else self._mode.grant
+        answer = granted(choices, tool_call, grant, self._execution.spec.project_dir)
         if answer is not None:
             await connection.rpc.answer(call, answer)
         elif self._mode.asks and self._execution.ask is not None:

@@ -98,6 +98,16 @@ class Preset:
     agent without `usage` has failed."""
     mcp_over_stdio: bool = True
     """False if it ignores MCP servers that it would have to start."""
+    mcp_prefers_own: bool = False
+    """True if a server of its own configuration counts more than a given one of the same name."""
+    mcp_tool_names: str | None = None
+    """Form of the names of MCP tools, with `{server}` and `{tool}`. If it asks about a call of one
+    of our own tools, the call is allowed."""
+    mcp_rules: str | None = None
+    """Variable of its modes with a JSON object of rules by names of tools. Our own tools are added
+    as allowed, so it does not ask about them."""
+    mcp_arguments: tuple[str, ...] = ()
+    """Arguments that make it call all tools of `{server}` without asking."""
 
     def passes(self, variable: str) -> bool:
         """Return whether the agent inherits this variable."""

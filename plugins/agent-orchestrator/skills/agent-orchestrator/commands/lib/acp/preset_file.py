@@ -132,6 +132,13 @@ def _text(key: str, value: Any) -> str:
     raise ValueError(f"{key} must be a text")
 
 
+def _form(key: str, value: Any) -> str:
+    form = _text(key, value)
+    if not all(form.count(part) == 1 for part in ("{server}", "{tool}")):
+        raise ValueError(f"{key} must have {{server}} and {{tool}} once")
+    return form
+
+
 def _texts(key: str, value: Any) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(each, str) and each for each in value):
         return tuple(value)
@@ -160,5 +167,9 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "own_words": _text,
     "error_words": _text,
     "mcp_over_stdio": _flag,
+    "mcp_prefers_own": _flag,
+    "mcp_tool_names": _form,
+    "mcp_rules": _text,
+    "mcp_arguments": _texts,
 }
 _KEYS = frozenset({"like", *_READERS})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from ..executors.mcp_server import NAME
 from .preset import Grant, MidTurn, Mode, Preset, ToolNames, UsageForm
 
 _COPILOT = "https://agentclientprotocol.com/protocol/session-modes#"
@@ -55,6 +56,8 @@ _PRESETS = (
         own_words=r"Info: .*",
         error_words="Error: ",
         mcp_over_stdio=False,
+        mcp_prefers_own=True,
+        mcp_arguments=("--allow-tool", "{server}", "--disable-mcp-server", NAME),
     ),
     Preset(
         name="opencode",
@@ -98,6 +101,8 @@ _PRESETS = (
         usage=UsageForm.LAST_REQUEST,
         tool_names=ToolNames.TITLE,
         has_message_ids=True,
+        mcp_tool_names="{server}_{tool}",
+        mcp_rules="OPENCODE_PERMISSION",
     ),
     Preset(
         name="vibe",
@@ -132,6 +137,7 @@ _PRESETS = (
         variables=("KIMI_*", "MOONSHOT_API_KEY"),
         environment={"KIMI_CODE_NO_AUTO_UPDATE": "1"},
         tool_names=ToolNames.TITLE,
+        mcp_tool_names="mcp__{server}__{tool}",
     ),
     Preset(
         name="qwen",
@@ -156,6 +162,7 @@ _PRESETS = (
         ),  # fmt: skip
         usage=UsageForm.EACH_REQUEST,
         is_cached_in_input=True,
+        mcp_tool_names="mcp__{server}__{tool}",
     ),
     Preset(
         name="gemini",
@@ -183,6 +190,7 @@ _PRESETS = (
         environment={"GEMINI_CLI_NO_RELAUNCH": "true"},
         usage=UsageForm.TURN_QUOTA,
         tool_names=ToolNames.CALL_ID,
+        mcp_tool_names="mcp_{server}_{tool}",
     ),
 )
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _PRESETS}

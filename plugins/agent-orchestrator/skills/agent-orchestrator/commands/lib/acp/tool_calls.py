@@ -162,14 +162,10 @@ class ToolCalls:
         return call
 
     def _name(self, call: ToolCall, told: Json) -> str | None:
-        match told.get("_meta"):
-            case {"tool_name": str(name)} | {"toolName": str(name)} if name:
-                return name
-        if self._tool_names is ToolNames.CALL_ID and "__" in call.call_id:
-            return call.call_id.split("__")[0]
-        if self._tool_names is ToolNames.TITLE and call.title:
-            return call.title
-        return call.kind if call.kind not in (None, "other") else call.title
+        name = tool_name_in(told, self._tool_names)
+        if name is None and self._tool_names is ToolNames.TITLE:
+            name = call.title
+        return name or (call.kind if call.kind not in (None, "other") else call.title)
 
     def _pre(self, call: ToolCall) -> Iterator[Event]:
         if call.is_told:
@@ -206,6 +202,17 @@ def _error_of(call: ToolCall) -> str:
         case str(error) if error:
             return error
     return call.text or "the tool failed"
+
+
+def tool_name_in(told: Json, place: ToolNames) -> str | None:
+    """Return the name of a tool from where only the agent's program writes it, else None."""
+    match told.get("_meta"):
+        case {"tool_name": str(name)} | {"toolName": str(name)} if name:
+            return name
+    call_id = told.get("toolCallId")
+    if place is ToolNames.CALL_ID and isinstance(call_id, str) and "__" in call_id:
+        return call_id.split("__")[0]
+    return _text(told.get("title")) if place is ToolNames.TITLE else None
 
 
 def _unified(change: Json) -> str:

@@ -28,7 +28,7 @@ def main(project_dir: str | None) -> None:
 
     Outside of a run the tools act as you: they see all sessions, and start sessions in the project
     as `ao-new` does. Inside a run they have the rights of its agent, and see only its own session
-    and those below it. Claude Code gets the tools in its runs without this command.
+    and those below it. The agents of runs get the tools without this command.
 
     The command ends when the client closes its stdin. Sessions continue.
     """
@@ -43,3 +43,7 @@ def main(project_dir: str | None) -> None:
         own_starts = None if manager.is_of_a_run else OwnStarts(manager, config.project_dir)
         lines = Lines(sys.stdin.buffer, sys.stdout.buffer)
         asyncio.run(Bridge(lines, Upstream(manager), own_starts).serve())
+
+
+if __name__ == "__main__":  # for agents that take no server over HTTP
+    main()

@@ -41,6 +41,11 @@ class McpServer:
     token: str = field(repr=False)
 
     @property
+    def manager_url(self) -> str:
+        """URL of the manager that serves it."""
+        return self.url.removesuffix("/mcp")
+
+    @property
     def headers(self) -> dict[str, str]:
         """Headers that each request to the server needs."""
         return {"Authorization": f"Bearer {self.token}"}
