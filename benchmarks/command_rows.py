@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from itertools import count
 from pathlib import Path
 
@@ -76,3 +77,17 @@ def whole_seconds(command: list[str], environ: dict[str, str]) -> float:
     if code:
         raise subprocess.CalledProcessError(code, command)
     return seconds
+
+
+def run_command(environ: Mapping[str, str], command: str, *arguments: str) -> str:
+    """Run one of our commands to its end; return what it has printed."""
+    done = subprocess.run(
+        [sys.executable, str(COMMANDS / command), *arguments],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=True,
+    )
+    return done.stdout.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from benchmarks.agent_rows import rows as agent_rows
 from benchmarks.append_rows import append_rate, client_rate, indexed_rate, list_rate
 from benchmarks.command_rows import detach_time, status_time
 from benchmarks.effort import Effort
@@ -11,12 +12,8 @@ from benchmarks.feed_rows import follow_time
 from benchmarks.growth_rows import rows as growth_rows
 from benchmarks.import_rows import import_memory, import_rate, unchanged_time
 from benchmarks.measure import Row
-from benchmarks.memory_rows import (
-    claude_memory,
-    codex_memory,
-    manager_memory,
-    supervisor_memory,
-)
+from benchmarks.memory_rows import agent_rows as agent_memory_rows
+from benchmarks.memory_rows import manager_memory, supervisor_memory
 from benchmarks.page_rows import first_event_time, first_session_time
 from benchmarks.pressure_rows import goodput, malformed_memory
 from benchmarks.search_rows import command_time
@@ -29,6 +26,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "client": client_rate,
     "status": status_time,
     "detach": detach_time,
+    **agent_rows(),
     "follow": follow_time,
     "list page": first_session_time,
     "session page": first_event_time,
@@ -37,8 +35,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "ao-search": command_time,
     "manager memory": manager_memory,
     "supervisor memory": supervisor_memory,
-    "claude memory": claude_memory,
-    "codex memory": codex_memory,
+    **agent_memory_rows(),
     "import": import_rate,
     "import unchanged": unchanged_time,
     "import memory": import_memory,
