@@ -1,4 +1,4 @@
-"""Agents that ask, their supervisors and the manager, killed at random moments of a run."""
+"""Agents that ask, their supervisors and the manager, killed or stopped at random moments."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from agent_orchestrator.machine.processes import RunProcesses
+from agent_orchestrator.runs.stop import request_stop
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import DONE
 from tests.stress.scene import SHORT_LEASE_SECONDS, TICK_SECONDS, Scene, Supervision, kill, opened
@@ -23,13 +24,13 @@ pytestmark = pytest.mark.stress
 AT_ONCE = 4
 LIFETIME_SECONDS = 1.5
 """Kills happen within this time after the supervisor's start, or with an open question."""
-VICTIMS = ("supervisor", "manager", "agent")
+BLOWS = ("supervisor killed", "manager killed", "agent killed", "run stopped")
 SETTLED = ("done", "refused", "expired")
 
 
 @pytest.mark.parametrize("kind", AGENTS)
 def test_kills_leave_true_record_and_no_question(campaign: Campaign, kind: str) -> None:
-    count = campaign.count(short=3, long=200)
+    count = campaign.count(short=4, long=200)
     workers = min(count, AT_ONCE) if campaign.is_long else 1
 
     def work(worker: int) -> Counter[str]:
@@ -39,7 +40,7 @@ def test_kills_leave_true_record_and_no_question(campaign: Campaign, kind: str) 
         directory.mkdir()
         with opened(directory, lease_seconds=SHORT_LEASE_SECONDS) as scene:
             for number in range(worker, count, workers):
-                first = VICTIMS[number % len(VICTIMS)]
+                first = BLOWS[number % len(BLOWS)]
                 seen += _Round(campaign, scene, f"round-{number}", number).play(AGENTS[kind], first)
         return seen
 
@@ -55,21 +56,22 @@ class _Round:
     scene: Scene
     name: str
     number: int
-    killed: set[str] = field(default_factory=set)
+    dealt: set[str] = field(default_factory=set)
+    """The blows that the run has got."""
     answered: set[str] = field(default_factory=set)
 
     def play(self, agent: Agent, first: str) -> Counter[str]:
         chance = self.campaign.chance(self.number)
-        others = [victim for victim in VICTIMS if victim != first and chance.random() < 0.25]
+        others = [blow for blow in BLOWS if blow != first and chance.random() < 0.2]
         assignment = agent(self.scene, self.name)
         self._session_id = assignment.session_id
         supervisor = self.scene.supervise(assignment)
         seen = Counter[str]()
-        for victim in (first, *others):
+        for blow in (first, *others):
             seen[self._reach_moment(chance)] += 1
-            if self._kill(victim, supervisor):
-                self.killed.add(victim)
-                seen[f"kills of the {victim}"] += 1
+            if self._deal(blow, supervisor):
+                self.dealt.add(blow)
+                seen[blow] += 1
         session = self._end(supervisor, chance)
         events = self._check(session)
         seen[f"runs {session['reason']}"] += 1
@@ -97,7 +99,7 @@ class _Round:
 
     def _is_over(self) -> bool:
         session = self.scene.records.get_session(self._session_id)
-        return session["status"] == "finished" or "supervisor" in self.killed
+        return session["status"] == "finished" or "supervisor killed" in self.dealt
 
     def _open(self) -> list[str]:
         questions = self.scene.records.list_questions(self._session_id)
@@ -113,21 +115,25 @@ class _Round:
             except SessionClientError as exc:
                 assert exc.code == "question_closed", exc
 
-    def _kill(self, victim: str, supervisor: Supervision) -> bool:
-        """Kill a process; return False if it has ended already, or has not begun."""
-        if victim == "manager":
-            self.scene.manager.kill()
-            self.scene.manager.restart()
-            return True
-        if victim == "supervisor":
-            if supervisor.has_ended():
-                return False
-            supervisor.kill()
-            return True
-        processes = self._processes()
-        for process in processes:
-            kill(process.pid)
-        return bool(processes)
+    def _deal(self, blow: str, supervisor: Supervision) -> bool:
+        """Kill a process, or stop the run; return False if it is over, or has not begun."""
+        match blow:
+            case "manager killed":
+                self.scene.manager.kill()
+                self.scene.manager.restart()
+                return True
+            case "supervisor killed":
+                if supervisor.has_ended():
+                    return False
+                supervisor.kill()
+                return True
+            case "agent killed":
+                processes = self._processes()
+                for process in processes:
+                    kill(process.pid)
+                return bool(processes)
+        session = self.scene.records.get_session(self._session_id)
+        return session["status"] == "running" and request_stop(self.scene.records, session)
 
     def _processes(self) -> set[psutil.Process]:
         """Return the processes of the agent; none before its run is registered."""
@@ -141,7 +147,7 @@ class _Round:
     def _end(self, supervisor: Supervision, chance: Random) -> dict[str, Any]:
         """Bring the run to its end: by answers, or by what a person does after a death."""
         marker = self._marker()
-        if "supervisor" in self.killed:
+        if "supervisor killed" in self.dealt:
             supervisor.wait()
             if marker is None or chance.random() < 0.5:
                 self._let_lease_expire()
@@ -171,7 +177,7 @@ class _Round:
     def _check(self, session: dict[str, Any]) -> list[dict[str, Any]]:
         records, session_id = self.scene.records, self._session_id
         events = self.scene.kept_events(session_id)
-        context = (self.name, self.killed, session["reason"], events)
+        context = (self.name, self.dealt, session["reason"], events)
         words = words_of(events)
         assert words == ALL_WORDS[: len(words)], context
         assert (session["status"], session["waiting_questions"]) == ("finished", 0), context
@@ -182,7 +188,7 @@ class _Round:
         )
         assert len(set(asked)) == len(asked) and len(set(decided)) == len(decided), context
         if session["reason"] == "lost":
-            assert "supervisor" in self.killed, context
+            assert "supervisor killed" in self.dealt, context
             return events
         requests = records.list_requests(session_id, 1)
         assert all(request["state"] in SETTLED for request in requests), (context, requests)
@@ -194,8 +200,6 @@ class _Round:
         assert calls == ends, context
         stops = [event for event in events if event["event_type"] == "session_stop"]
         assert stops == events[-1:] and stops[0]["reason"] == session["reason"], context
-        if session["reason"] == "completed":
-            assert words == ALL_WORDS, context
-        else:
-            assert session["reason"] == "failed" and "agent" in self.killed, context
+        cause = {"failed": "agent killed", "stopped": "run stopped"}.get(session["reason"])
+        assert cause in self.dealt if cause else words == ALL_WORDS, context
         return events

@@ -22,9 +22,23 @@ pytestmark = pytest.mark.stress
 def test_two_answers_at_once_make_one_decision(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
-    """In some rounds the question is decided, or its run ends, at the same moment."""
-    count = campaign.count(short=40, long=1000)
-    manager = start_manager()
+    race(campaign, start_manager(), campaign.count(short=40, long=1000))
+
+
+@pytest.mark.xdist_group("postgresql")
+def test_two_answers_at_once_make_one_decision_on_postgresql(
+    campaign: Campaign, start_manager: Callable[..., RunningManager], postgresql_url: str
+) -> None:
+    manager = start_manager(arguments=("--database-url", postgresql_url))
+    race(campaign, manager, campaign.count(short=10, long=1000))
+    manager.kill()
+
+
+def race(campaign: Campaign, manager: RunningManager, count: int) -> None:
+    """Race `count` times; in some rounds the question is decided, or its run ends, at once.
+
+    Now and then the manager is killed after a round.
+    """
     path, outcomes = "/sessions/s", Counter[str]()
     together = Barrier(3)
 
