@@ -6,7 +6,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,6 +23,8 @@ class Reply:
     body: bytes = b""
     hangs: bool = False
     """Answer only when the receiver ends."""
+    is_endless: bool = False
+    """Send the body again and again, until the sender closes the connection."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,14 @@ class Receiver:
         handler.send_response(reply.status)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(reply.body)))
+        length = 10**12 if reply.is_endless else len(reply.body)
+        handler.send_header("Content-Length", str(length))
         handler.end_headers()
-        handler.wfile.write(reply.body)
+        handler.close_connection = reply.is_endless
+        with suppress(OSError):  # the sender may have read enough
+            handler.wfile.write(reply.body)
+            while reply.is_endless and not self._ending.is_set():
+                handler.wfile.write(reply.body)
 
     def __enter__(self) -> Receiver:
         self._thread.start()

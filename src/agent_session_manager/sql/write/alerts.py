@@ -6,7 +6,7 @@ one, and a run of imported history, cause no alert: a person did the first, and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from agent_session_manager.domain.session import Reason
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.alerts import alerts
 from agent_session_manager.sql.schema.tables import AGENT, events, questions, runs, sessions
+from agent_session_manager.sql.write.questions import QuestionTold
 from agent_session_manager.store.alerts import GiveUpAlerts, SettleAlert
 
 MAX_TEXT_CHARS = 300
@@ -91,9 +92,18 @@ class Alerts:
         """Note that the newest run of a session has ended, or was lost."""
         self._news.append(_News(number, run, kind_of_end(reason), reason))
 
-    def note_question(self, number: int, run: int, seq: int) -> None:
-        """Note an asked question. It causes no alert if it is closed in the same transaction."""
-        self._news.append(_News(number, run, AlertKind.WAITING, question_seq=seq))
+    def note_appended(
+        self, ended: Iterable[Mapping[str, Any]], questions: Iterable[QuestionTold]
+    ) -> None:
+        """Note the ends and the questions of appended events.
+
+        A question causes no alert if it is closed in the same transaction.
+        """
+        for end in ended:
+            self.note_end(end["of"], end["in_run"], Reason(end["why"]))
+        for number, step, run, seq, _ in questions:
+            if step.is_asked:
+                self._news.append(_News(number, run, AlertKind.WAITING, question_seq=seq))
 
     def write(self) -> bool:
         """Store the alerts that targets want; return whether there are any."""

@@ -34,7 +34,6 @@ from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.question import QuestionStep
 from agent_session_manager.domain.session import (
     Effect,
-    Reason,
     RunState,
     effect_of_stop,
     is_late,
@@ -223,14 +222,6 @@ class Writes:
             write_notices(connection, [(end["of"], end["in_run"])], now=end["now"])
         return counted.new_requests
 
-    def note(self, alerts: Alerts) -> None:
-        """Note the ends and the questions for which there may be alerts."""
-        for end in self.ended:
-            alerts.note_end(end["of"], end["in_run"], Reason(end["why"]))
-        for told in self.questions:
-            if told.step.is_asked:
-                alerts.note_question(told.session_number, told.run, told.seq)
-
 
 class SessionInBatch:
     """One session while a batch is numbered: its last seq, newest run and known event ids."""
@@ -340,7 +331,7 @@ def append_all(
         if not writes.insert_events(connection):
             raise RuntimeError("the insert found a stored event id, but the query for it did not")
     writes.update_the_rest(connection, sums, price_of)
-    writes.note(alerts)
+    alerts.note_appended(writes.ended, writes.questions)
     return outcomes
 
 

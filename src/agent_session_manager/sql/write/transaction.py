@@ -29,7 +29,6 @@ from agent_session_manager.sql.read.current import find_current, get_current, ge
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.alerts import alerts
 from agent_session_manager.sql.schema.tables import (
     events,
     notices,
@@ -239,16 +238,7 @@ class Transaction:
             self._connection.execute(
                 delete(table).where(table.c.session_number == current.number)
             ).rowcount
-            for table in (
-                events,
-                usage_facts,
-                requests,
-                questions,
-                notices,
-                alerts,
-                run_tokens,
-                runs,
-            )
+            for table in (events, usage_facts, requests, questions, notices, run_tokens, runs)
         ]
         self._connection.execute(delete(sessions).where(sessions.c.number == current.number))
         delete_transcripts_of(self._connection, change.session_id)
