@@ -19,6 +19,7 @@ from agent_session_manager.domain.alert import Alert, AlertState
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.alerts import DueAlerts, GiveUpAlerts, SettleAlert
+from agent_shared.counted import counted
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -138,8 +139,8 @@ class AlertDelivery:
             await asyncio.to_thread(self._targets.disable, target.target_id, reason)
         except TargetsFileError as exc:
             logger.error("target %s could not be disabled: %s", target.name, exc)
-        count = await self._give_up(target, reason)
-        logger.error("target %s is disabled, with %d alerts: %s", target.name, count, reason)
+        given_up = counted(await self._give_up(target, reason), "alert")
+        logger.error("target %s is disabled, and %s given up: %s", target.name, given_up, reason)
 
     async def _give_up(self, target: Target, reason: str) -> int:
         change = GiveUpAlerts(target_id=target.target_id, error=reason)

@@ -165,5 +165,5 @@ def test_receiver_that_is_gone_disables_its_target(manager: RunningManager) -> N
         wait_for(lambda: targets.read()[0].disabled, "the target is disabled")
         create(api, "c")
         append(api, stop(), session_id="c")
-        wait_for(lambda: "is disabled, with" in manager.log(), "its alerts are given up")
+        wait_for(lambda: "is disabled, and" in manager.log(), "its alerts are given up")
     assert len(receiver.received) <= 2  # the second alert may have been sent before

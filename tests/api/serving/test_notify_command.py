@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.targets_file import TargetsFile
+from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.migrations.run import run_migrations
 from tests.store.promises.events import stop
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -118,6 +121,15 @@ def test_damaged_file_of_targets_is_explained(tmp_path: Path) -> None:
     (tmp_path / "state" / "notify.json").write_text("{")
     for arguments in (("list",), ("remove", "x"), ("test", "x"), ("add", "y", "--command", "a")):
         assert_failed(notify(*arguments), 1, "notify.json is not a file of targets")
+
+
+def test_database_of_an_earlier_version_has_no_alerts(tmp_path: Path) -> None:
+    notify = Notify(tmp_path / "home", tmp_path / "state")
+    notify("add", "x", "--command", "true")
+    url = f"sqlite:///{tmp_path}/state/sessions.db"
+    with closing(open_database(url)) as database, database.writing.begin() as connection:
+        run_migrations(connection, "0013")
+    assert [(each["name"], each["waiting"]) for each in notify.listed()] == [("x", 0)]
 
 
 def test_running_manager_takes_up_targets_and_shows_their_state(tmp_path: Path) -> None:
