@@ -131,6 +131,12 @@ def test_output_of_a_command_is_bounded() -> None:
     assert len(outcome.error) < MAX_ANSWER_BYTES
 
 
+def test_output_of_an_ended_command_is_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop may find no time to read the output of a command while it runs."""
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "add_reader", lambda *_: None)
+    assert sh("echo no; exit 3").error == "exit code 3: no"
+
+
 def test_command_may_leave_a_child_behind(tmp_path: Path) -> None:
     """Its child holds the output open, as the program of a desktop notification does."""
     pid = tmp_path / "pid"
