@@ -141,12 +141,12 @@ def test_decision_becomes_the_agents_option(acp: Acp, decision: Decision, option
 
 def test_words_with_a_refusal_are_the_next_turn(acp: Acp) -> None:
     """The protocol has no place for them, and a time-out is no refusal by a person."""
-    acp.ask = Person(Decision(verdict=Verdict.TIMED_OUT))
+    acp.ask = Person(Decision(verdict=Verdict.TIMED_OUT, text="no person answered"))
     again = ["await", "session/prompt"]
     events = acp.play(SERVE, RUN, ask(), DONE, again, text("Without it."), DONE)
     assert stop_of(events) == ("completed", None)
     _, second = acp.sent("session/prompt")
-    assert "No person answered" in second["prompt"][0]["text"]
+    assert second["prompt"][0]["text"] == "ls: no person answered"
 
 
 def test_stop_answers_open_questions_first(acp: Acp) -> None:

@@ -5,8 +5,8 @@ list of a word and its values. LOG gets each line that it reads.
 
 - `serve CAPABILITIES RESULTS`: answer requests until a prompt comes; RESULTS are by method
 - `await METHOD`: read until a message of this method comes, or until the end of input
-- `update FIELDS`, `ask PARAMS`, `tell MESSAGE`: send an update, a request for permission and wait
-  for its answer, or any message
+- `update FIELDS`, `ask PARAMS METHOD`, `tell MESSAGE`: send an update, a request (by default for
+  permission) and wait for its answer, or any message
 - `done RESULT`, `fail ERROR`: answer the newest prompt that has no answer
 - `write TEXT`, `flood COUNT TEXT`, `note TEXT`: write to stdout, often, or to stderr
 - `pause SECONDS`: so that a kill can hit any moment
@@ -82,11 +82,11 @@ class Agent:
     def do_update(self, fields: Any, session: str = SESSION) -> None:
         self.send(method="session/update", params={"sessionId": session, "update": fields})
 
-    def do_ask(self, params: Any) -> None:
+    def do_ask(self, params: Any, method: str = "session/request_permission") -> None:
         self._asked += 1
         number = f"ask-{self._asked}"
         params = {"sessionId": SESSION, **params}
-        self.send(id=number, method="session/request_permission", params=params)
+        self.send(id=number, method=method, params=params)
         while (message := self.read()) is not None and message.get("id") != number:
             pass
 

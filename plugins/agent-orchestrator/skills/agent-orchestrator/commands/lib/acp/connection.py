@@ -14,6 +14,7 @@ from ..rpc.agent_process import AgentProcess
 from ..rpc.json_rpc import PeerGoneError, RpcError
 from .mcp_servers import McpServers
 from .preset import Mode, Preset
+from .questions import CAPABILITIES
 
 Json = dict[str, Any]
 
@@ -66,7 +67,7 @@ class Connection(AgentProcess):
         """
         name = self._preset.agent
         try:
-            await self._initialize()
+            await self._initialize(can_ask=mode.asks and self._execution.ask is not None)
             told = await self._open_session()
             await self._set_mode(mode, told)
             await self._set_model(told)
@@ -77,10 +78,14 @@ class Connection(AgentProcess):
             why = self.last_lines() or str(exc)
             raise ExecutorError(f"{name} did not start: {why}") from exc
 
-    async def _initialize(self) -> None:
+    async def _initialize(self, *, can_ask: bool) -> None:
         told = await self.rpc.request(
             "initialize",
-            {"protocolVersion": VERSION, "clientCapabilities": {}, "clientInfo": _CLIENT},
+            {
+                "protocolVersion": VERSION,
+                "clientCapabilities": CAPABILITIES if can_ask else {},
+                "clientInfo": _CLIENT,
+            },
         )
         told = told if isinstance(told, dict) else {}
         if told.get("protocolVersion") != VERSION:

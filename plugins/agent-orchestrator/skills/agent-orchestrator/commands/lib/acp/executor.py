@@ -18,15 +18,16 @@ from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
 from ..executors.permission_modes import effective_mode
-from ..executors.questions import NOT_ASKED, Choice, Decision, Question, Verdict
+from ..executors.questions import NOT_ASKED, Decision, Verdict, message_about
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
+from . import questions
 from .connection import Connection
 from .ending import death, session_stop, turn_failure
 from .mcp_servers import McpServers
 from .preset import Grant, MidTurn, Mode, Preset
-from .questions import CANCELLED, answer_to, choices_of, granted, question_of
+from .questions import CANCELLED, Asked, form_asked, granted, permission_asked
 from .tool_calls import tool_name_in
 from .translation import Translation
 
@@ -34,10 +35,7 @@ END_SECONDS = 5.0
 """Time for the agent to end after its input was closed."""
 CANCEL_SECONDS = 3.0
 """Time for the agent to end its turn after it was cancelled."""
-TIMED_OUT = (
-    "No person answered the request for permission in time, so the call was not carried out. No "
-    "person has refused it either. Continue without it, or stop and say why you need it."
-)
+_CANCEL = Decision(verdict=Verdict.CANCELLED)
 
 
 class AcpExecutor:
@@ -53,7 +51,7 @@ class AcpExecutor:
         self._allowed: frozenset[str] = frozenset()
         """Names of tools whose calls need no permission."""
         self._connection: Connection | None = None
-        self._asking: dict[int | str, tuple[Call, asyncio.Task[None]]] = {}
+        self._asking: dict[int | str, tuple[Call, Asked, asyncio.Task[None]]] = {}
         """The open questions, by the id of their call."""
         self._kept: deque[tuple[str, str]] = deque()
         """Messages for the next turn, each with its id."""
@@ -200,8 +198,11 @@ class AcpExecutor:
             case Notification(method, params):
                 for event in translation.of_notification(method, params):
                     yield event
-            case Call(_, "session/request_permission", _):
+            case Call(_, questions.PERMISSION, _):
                 async for event in self._answer(message):
+                    yield event
+            case Call(_, questions.FORM, {"mode": "form"}) if self._can_ask:
+                async for event in self._show_form(message):
                     yield event
             case Call():
                 assert self._connection is not None  # it has sent the request
@@ -218,22 +219,21 @@ class AcpExecutor:
         tool_call, events = self._translation.calls.asked(told)
         for event in events:
             yield event
-        choices = choices_of(call.params)
+        asked = permission_asked(call.params, tool_call)
         if self._is_stopping:
             await connection.rpc.answer(call, CANCELLED)
             return
         is_own = tool_name_in(told, self._preset.tool_names) in self._allowed
         grant = Grant.ALL if is_own else self._mode.grant
-        answer = granted(choices, tool_call, grant, self._execution.spec.project_dir)
+        project = self._execution.spec.project_dir
+        answer = granted(asked.question.choices, tool_call, grant, project)
         if answer is not None:
             await connection.rpc.answer(call, answer)
-        elif self._mode.asks and self._execution.ask is not None:
-            question = question_of(call.params, tool_call)
-            task = asyncio.create_task(self._decide(connection, call, choices, question))
-            self._asking[call.call_id] = call, task
+        elif self._can_ask:
+            self._ask(connection, call, asked)
         else:
             tool_call.denial = NOT_ASKED
-            await self._reply(connection, call, choices, Decision(verdict=Verdict.DENY))
+            await self._reply(connection, call, asked, Decision(verdict=Verdict.DENY))
             yield create_event(
                 "permission_denied",
                 tool_name=tool_call.name,
@@ -241,36 +241,58 @@ class AcpExecutor:
                 error=NOT_ASKED,
             )
 
-    async def _decide(
-        self, connection: Connection, call: Call, choices: tuple[Choice, ...], question: Question
-    ) -> None:
+    async def _show_form(self, call: Call) -> AsyncGenerator[Event, None]:
+        """Ask a person in a task to fill a form."""
+        connection = self._connection
+        assert connection is not None  # it has sent the request
+        for event in self._translation.flush():
+            yield event
+        tool_call, call_id = None, call.params.get("toolCallId")
+        if isinstance(call_id, str) and call_id:
+            tool_call, events = self._translation.calls.asked({"toolCallId": call_id})
+            for event in events:
+                yield event
+        asked = form_asked(call.params, tool_call)
+        if self._is_stopping:
+            await connection.rpc.answer(call, asked.answer(_CANCEL))
+        else:
+            self._ask(connection, call, asked)
+
+    @property
+    def _can_ask(self) -> bool:
+        return self._mode.asks and self._execution.ask is not None
+
+    def _ask(self, connection: Connection, call: Call, asked: Asked) -> None:
+        task = asyncio.create_task(self._decide(connection, call, asked))
+        self._asking[call.call_id] = call, asked, task
+
+    async def _decide(self, connection: Connection, call: Call, asked: Asked) -> None:
         """Give the agent the decision of a person. Cancelled if the question is dropped."""
         assert self._execution.ask is not None  # its caller has checked it
-        decision = await self._execution.ask(question)
+        decision = await self._execution.ask(asked.question)
         del self._asking[call.call_id]
-        text = TIMED_OUT if decision.verdict is Verdict.TIMED_OUT else decision.text
-        if text and decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
+        if text := message_about(asked.question, decision):
             # A refusal has no text, and reads to the model like one by a person.
             self._kept.append((text, str(uuid.uuid4())))
-        await self._reply(connection, call, choices, decision)
+        await self._reply(connection, call, asked, decision)
 
     async def _reply(
-        self, connection: Connection, call: Call, choices: tuple[Choice, ...], decision: Decision
+        self, connection: Connection, call: Call, asked: Asked, decision: Decision
     ) -> None:
-        answer = answer_to(choices, decision)
-        if decision.verdict is not Verdict.ALLOW:
+        answer = asked.answer(decision)
+        if decision.verdict not in (Verdict.ALLOW, Verdict.ANSWERED):
             self._translation.refuse()
         await connection.rpc.answer(call, answer or CANCELLED)
         if answer is None:  # the agent has no option to refuse one call only
             await connection.cancel()
 
-    def _drop_questions(self) -> list[Call]:
-        """End all open questions; return the calls that have no answer."""
-        calls = [call for call, _ in self._asking.values()]
-        for _, task in self._asking.values():
+    def _drop_questions(self) -> list[tuple[Call, Asked]]:
+        """End all open questions; return those that have no answer."""
+        dropped = [(call, asked) for call, asked, _ in self._asking.values()]
+        for _, _, task in self._asking.values():
             task.cancel()
         self._asking.clear()
-        return calls
+        return dropped
 
     def _begin_stop(self, connection: Connection) -> Awaitable[None]:
         self._is_stopping = True
@@ -279,8 +301,8 @@ class AcpExecutor:
     async def _stop(self, connection: Connection) -> None:
         """Cancel the turn, so that the agent records its end, and then stop all processes."""
         # An agent that waits for an answer does not see that its turn is cancelled.
-        for call in self._drop_questions():
-            await connection.rpc.answer(call, CANCELLED)
+        for call, asked in self._drop_questions():
+            await connection.rpc.answer(call, asked.answer(_CANCEL))
         if self._is_prompted:
             await connection.cancel()
             await within(CANCEL_SECONDS, self._turn_over.wait())

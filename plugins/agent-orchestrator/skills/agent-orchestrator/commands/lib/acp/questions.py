@@ -1,4 +1,4 @@
-"""Translates requests for permission into questions, and decisions into answers.
+"""Translates what an agent asks into questions, and decisions into its answers.
 
 An option is chosen by its kind, never by its place. An option that the agent remembers is chosen
 only by a person.
@@ -7,16 +7,22 @@ only by a person.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from ..executors.forms import content_of, items_of
 from ..executors.questions import Choice, ChoiceKind, Decision, Question, QuestionKind, Verdict
 from .preset import Grant
 from .tool_calls import ToolCall
 
 Json = dict[str, Any]
 
+PERMISSION = "session/request_permission"
+FORM = "elicitation/create"
+CAPABILITIES: Json = {"elicitation": {"form": {}}}
+"""Capabilities of a client whose person can be asked."""
 CANCELLED: Json = {"outcome": {"outcome": "cancelled"}}
 """Answer to a request of a turn that is cancelled. It is never a refusal."""
 _KINDS = {
@@ -26,8 +32,49 @@ _KINDS = {
 }
 _STOP = Choice(choice_id="stop-turn", kind=ChoiceKind.DENY, label="Deny, and end the turn")
 """Offered if the agent has no option to refuse one call."""
+_ACCEPT = Choice(choice_id="accept", kind=ChoiceKind.ALLOW, label="Accept")
+_DECLINE = Choice(choice_id="decline", kind=ChoiceKind.DENY, label="Decline")
 _PATH_KEYS = ("path", "file_path", "filePath", "filepath", "abs_path", "absolute_path")
 _QUESTION_KINDS = {"edit": QuestionKind.EDIT, "switch_mode": QuestionKind.PLAN}
+
+
+class Asked(NamedTuple):
+    """A request of an agent: what it asks, and the translation of the decision."""
+
+    question: Question
+    answer: Callable[[Decision], Json | None]
+    """Returns None if the turn must be cancelled to refuse the call."""
+
+
+def form_asked(params: Json, call: ToolCall | None) -> Asked:
+    """Return what a form asks. A form without fields is to be accepted or declined."""
+    schema = params.get("requestedSchema")
+    items = items_of(schema)
+    question = Question(
+        kind=QuestionKind.QUESTION if items else QuestionKind.MCP,
+        title=str(params.get("message") or "") or None,
+        tool_name=call.name if call else None,
+        tool_use_id=call.tool_use_id if call else None,
+        tool_input=call.tool_input if call else {},
+        choices=() if items else (_ACCEPT, _DECLINE),
+        items=items,
+    )
+
+    def answer(decision: Decision) -> Json:
+        match decision.verdict:
+            case Verdict.ALLOW | Verdict.ANSWERED:
+                return {"action": "accept", "content": content_of(schema, decision.answers)}
+            case Verdict.CANCELLED:
+                return {"action": "cancel"}
+        return {"action": "decline"}
+
+    return Asked(question, answer)
+
+
+def permission_asked(params: Json, call: ToolCall) -> Asked:
+    """Return what a request for permission for a call asks."""
+    choices = choices_of(params)
+    return Asked(question_of(params, call), partial(answer_to, choices))
 
 
 def choices_of(params: Json) -> tuple[Choice, ...]:

@@ -19,7 +19,7 @@ from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
 from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
-from ..executors.questions import NOT_ASKED, Decision, Verdict
+from ..executors.questions import NOT_ASKED, Decision, Verdict, message_about
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
@@ -263,8 +263,7 @@ class CodexExecutor:
         if decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
             self._translation.was_refused = True
         await self._reply(server, call, asked, decision)
-        text = questions.TIMED_OUT if decision.verdict is Verdict.TIMED_OUT else decision.text
-        if text and decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
+        if text := message_about(asked.question, decision):
             # A refusal of Codex has no text, and reads to the model like one by a person.
             with contextlib.suppress(RpcError, PeerGoneError):
                 await server.rpc.request("turn/steer", self._steering(text, str(uuid.uuid4())))

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..executors.forms import content_of, items_of
 from ..executors.questions import (
     Choice,
     ChoiceKind,
@@ -34,10 +35,6 @@ METHODS = frozenset({COMMAND, FILE_CHANGE, PERMISSIONS, ELICITATION, USER_INPUT}
 
 ALLOW = Choice(choice_id="accept", kind=ChoiceKind.ALLOW, label="Allow once")
 DENY = Choice(choice_id="decline", kind=ChoiceKind.DENY, label="Deny")
-TIMED_OUT = (
-    "No person answered the request for permission in time, so Codex has not carried it out. A "
-    "person has not refused it. Continue without it, or stop and report the missing permission."
-)
 
 
 class Asked(NamedTuple):
@@ -105,7 +102,7 @@ def answer_to(call: Call, asked: Asked, decision: Decision) -> Json | None:
             return {"permissions": granted or {}, "scope": "turn"}
         case "mcpServer/elicitation/request":
             if is_allowed or decision.verdict is Verdict.ANSWERED:
-                content = {name: texts[0] for name, texts in decision.answers.items() if texts}
+                content = content_of(call.params.get("requestedSchema"), decision.answers)
                 return {"action": "accept", "content": content or None}
             return {"action": "cancel" if is_cancelled else "decline"}
     if is_allowed:
@@ -155,23 +152,13 @@ def _elicitation(params: Json, joined: Json) -> Question:
     joined["tool_input"] = joined["tool_input"] or about.get("tool_params") or {}
     joined["tool_name"] = joined["tool_name"] or f"mcp__{params.get('serverName')}"
     title = _text(params.get("message"))
-    schema = params.get("requestedSchema")
-    wanted = schema.get("properties") if isinstance(schema, dict) else None
-    if not isinstance(wanted, dict) or not wanted:
+    items = items_of(params.get("requestedSchema"))
+    if not items:
         why = _text(about.get("tool_description"))
         return Question(kind=QuestionKind.MCP, title=title, **{**joined, "why": why})
-    items = tuple(_field(name, about) for name, about in wanted.items())
     return Question(kind=QuestionKind.QUESTION, title=title, items=items, **{
         key: joined[key] for key in ("why", "tool_name", "tool_use_id", "tool_input")
     })  # fmt: skip
-
-
-def _field(name: str, about: Any) -> Item:
-    about = about if isinstance(about, dict) else {}
-    values = about.get("enum")
-    options = tuple(Option(label=str(value)) for value in values or ())
-    text = _text(about.get("description")) or _text(about.get("title")) or name
-    return Item(item_id=name, text=text, options=options, is_free=not options)
 
 
 def _items(params: Json) -> tuple[Item, ...]:

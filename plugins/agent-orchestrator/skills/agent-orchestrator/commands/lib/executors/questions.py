@@ -151,7 +151,7 @@ class Decision:
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By item: the labels of the chosen options, or a text. Only if the verdict is `answered`."""
     text: str | None = None
-    """What to tell the agent about it."""
+    """What to tell the agent about it, also if no person answered in time."""
 
 
 Ask = Callable[[Question], Awaitable[Decision]]
@@ -159,3 +159,15 @@ Ask = Callable[[Question], Awaitable[Decision]]
 
 A cancelled wait withdraws its question.
 """
+
+
+def message_about(question: Question, decision: Decision) -> str | None:
+    """Return the message that explains a refusal to an agent whose refusals have no text."""
+    match decision.verdict:
+        case Verdict.DENY:
+            return decision.text
+        case Verdict.TIMED_OUT if decision.text and question.title:
+            return f"{question.title}: {decision.text}"
+        case Verdict.TIMED_OUT:
+            return decision.text
+    return None
