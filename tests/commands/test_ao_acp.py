@@ -34,12 +34,13 @@ def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) 
 def test_agent_leads_with_its_tools_over_both_transports(
     shell: Shell, records: ManagerClient, tmp_path: Path, capabilities: dict[str, Any]
 ) -> None:
-    """In a project that has a module of the same name as ours."""
+    """In a project whose modules have the names of ours."""
     agents = tmp_path / "agents" / "counter"
     agents.mkdir(parents=True, exist_ok=True)
     definition = {"name": "counter", "description": "Counts.", "command": ["wc", "-w"]}
     (agents / "agent.json").write_text(json.dumps(definition))
-    (shell.directory / "agent_orchestrator.py").write_text("raise SystemExit(7)")
+    for package in ("agent_orchestrator", "lib"):
+        (shell.directory / f"{package}.py").write_text("raise SystemExit(7)")
     shell = shell.having(AGENT_ORCHESTRATOR_AGENTS_DIR=str(agents.parent))
     transport = "http" if capabilities else "stdio"
     given = {"name": f"child-{transport}", "prompt": "one two", "agent": "counter"}

@@ -112,17 +112,20 @@ def test_codex_leads_both_kinds_and_its_token_is_nowhere(
         by_codex("start_session", name="codex-reads", prompt=task, **QUIET),
         *[by_codex("wait_sessions", sessions=names, seconds=45)] * PATIENCE,
         by_codex("get_result", session="codex-finds"),
+        by_codex("stop_session", session="codex-finds"),
         {"text": "Both are done."},
     )
     new = ("ao-new", "codex-lead", "--executor", "codex", "-p", first)
     assert shell.run(*new) == Ended(DONE, "Both are done.\n", "")
     (lead,) = records.find_sessions(session_name="codex-lead", project_dir=str(shell.directory))
     found = [each for each in answers(records, lead["session_id"]) if not each.get("call_again")]
-    finds, reads, waited, result = _without_repeats(found)
+    finds, reads, waited, result, stopped = _without_repeats(found)
     assert {each["name"]: each["result"]["text"] for each in waited["ended"]} == dict.fromkeys(
         names, HERON
     )
     assert result["result"] == {"text": HERON}
+    # Codex asks about a tool that may destroy something.
+    assert stopped["session_id"] == finds["session_id"]
     children = [records.get_session(each["session_id"]) for each in (finds, reads)]
     assert [child["executor"] for child in children] == ["claude", "codex"]
 
@@ -131,12 +134,14 @@ def test_codex_leads_both_kinds_and_its_token_is_nowhere(
     other = other_name(lead["session_id"])
     second = script(
         by_codex("start_session", other, name="codex-finds", prompt=task, executor="claude"),
+        by_codex("stop_session", other, session="codex-finds"),
         {"text": "It is known."},
     )
     resume = ("ao-resume", "codex-lead", "--permission-mode", "dontAsk", "-p", second)
     assert shell.run(*resume) == Ended(DONE, "It is known.\n", "")
-    *_, again = answers(records, lead["session_id"])
+    *_, again, stopped = answers(records, lead["session_id"])
     assert (again["is_new"], again["session_id"]) == (False, finds["session_id"])
+    assert stopped["session_id"] == finds["session_id"]
 
     written = [json.dumps(model.requests())]
     written += [json.dumps(list(records.iterate_events(lead["session_id"])))]
