@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import Any
 
+from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.questions import (
     Choice,
     ChoiceKind,
@@ -15,7 +16,7 @@ from agent_orchestrator.executors.questions import (
     QuestionKind,
     Verdict,
 )
-from tests.acp.conftest import DONE, SERVE, Acp, ask, call, of_type, text, texts, update
+from tests.acp.conftest import DONE, SERVE, Acp, Step, ask, call, of_type, text, texts, update
 from tests.acp.test_acp_turns import serve_of, stop_of
 from tests.support.loops import run
 from tests.support.rows import each_row
@@ -147,6 +148,58 @@ def test_words_with_a_refusal_are_the_next_turn(acp: Acp) -> None:
     assert stop_of(events) == ("completed", None)
     _, second = acp.sent("session/prompt")
     assert second["prompt"][0]["text"] == "ls: no person answered"
+
+
+@each_row(
+    "end",
+    [
+        [],  # as Gemini CLI, which says nothing more of the call
+        [update(status="failed", rawOutput="rejected")],
+        [update(status="completed", rawOutput="cancelled")],
+    ],
+)
+def test_denied_call_ends_with_the_reason_before_the_next_words(acp: Acp, end: list[Step]) -> None:
+    """Promise 4, whatever the agent says of the call."""
+    acp.ask = Person(Decision(verdict=Verdict.DENY, text="use make"))
+    late = update(status="failed", rawOutput="late")
+    again = ["await", "session/prompt"]
+    events = acp.play(
+        SERVE, RUN, ask(), *end, text("I leave it."), late, DONE, again, text("So be it."), DONE
+    )
+    kinds = [(event["event_type"], event.get("role")) for event in events]
+    (post,) = of_type(events, "post_tool")
+    assert post["error"] == "use make"
+    assert kinds.index(("post_tool", None)) < kinds.index(("message", "assistant"))
+
+
+def test_call_that_a_stop_has_ended_has_an_error(acp: Acp) -> None:
+    """Promise 4: some agents report such a call as completed."""
+
+    async def scenario() -> list[Event]:
+        executor = acp.executor(
+            SERVE, RUN, ["await", "session/cancel"],
+            update(status="completed", rawOutput="interrupted"),
+            ["done", {"stopReason": "cancelled"}],
+        )  # fmt: skip
+        seen: list[Event] = []
+        is_running = asyncio.Event()
+
+        async def follow() -> None:
+            async with aclosing(executor.run("Do it.")) as events:
+                async for event in events:
+                    seen.append(event)
+                    if event["event_type"] == "pre_tool":
+                        is_running.set()
+
+        following = asyncio.create_task(follow())
+        await is_running.wait()
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        return seen
+
+    (post,) = of_type(run(scenario()), "post_tool")
+    assert post["error"] == "it ended when its turn was cancelled"
 
 
 def test_stop_answers_open_questions_first(acp: Acp) -> None:

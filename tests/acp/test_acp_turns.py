@@ -138,6 +138,25 @@ def test_calls_without_an_end_get_one(acp: Acp) -> None:
     assert errors["c"] == "the tool failed"
 
 
+def test_output_may_be_in_the_content_alone(acp: Acp) -> None:
+    """Qwen Code sends an empty raw output beside it, and Copilot CLI an error with a message."""
+    content = [{"type": "content", "content": {"type": "text", "text": "three lines"}}]
+    events = acp.play(
+        SERVE,
+        call("a", kind="read", rawInput={"path": "x"}),
+        update("a", status="completed", content=content, rawOutput=""),
+        call("b", kind="read", rawInput={"path": "y"}),
+        update("b", status="failed", rawOutput={"message": "no such file", "code": 1}),
+        call("c", kind="read", rawInput={"path": "z"}),
+        update("c", status="failed", rawOutput={"error": {"message": "no access"}}),
+        text("Done."),
+        DONE,
+    )
+    read, missing, denied = of_type(events, "post_tool")
+    assert read["tool_output"] == "three lines" and "error" not in read
+    assert (missing["error"], denied["error"]) == ("no such file", "no access")
+
+
 def test_replay_is_thrown_away(acp: Acp) -> None:
     acp.preset = "vibe"
     acp.continues = Continuation(resume=True, conversation_id="conversation-1")

@@ -36,6 +36,12 @@ END_SECONDS = 5.0
 CANCEL_SECONDS = 3.0
 """Time for the agent to end its turn after it was cancelled."""
 _CANCEL = Decision(verdict=Verdict.CANCELLED)
+_DENIALS = {
+    Verdict.DENY: "a person denied the call",
+    Verdict.TIMED_OUT: "no person answered in time",
+    Verdict.CANCELLED: "the question was cancelled",
+}
+"""Error of a call that was not allowed, if the decision gives no reason."""
 
 
 class AcpExecutor:
@@ -274,6 +280,8 @@ class AcpExecutor:
         if text := message_about(asked.question, decision):
             # A refusal has no text, and reads to the model like one by a person.
             self._kept.append((text, str(uuid.uuid4())))
+        if asked.call is not None and decision.verdict in _DENIALS:
+            asked.call.denial = decision.text or _DENIALS[decision.verdict]
         await self._reply(connection, call, asked, decision)
 
     async def _reply(
@@ -284,6 +292,7 @@ class AcpExecutor:
             self._translation.refuse()
         await connection.rpc.answer(call, answer or CANCELLED)
         if answer is None:  # the agent has no option to refuse one call only
+            self._translation.calls.is_cancelled = True
             await connection.cancel()
 
     def _drop_questions(self) -> list[tuple[Call, Asked]]:
@@ -300,6 +309,7 @@ class AcpExecutor:
 
     async def _stop(self, connection: Connection) -> None:
         """Cancel the turn, so that the agent records its end, and then stop all processes."""
+        self._translation.calls.is_cancelled = True
         # An agent that waits for an answer does not see that its turn is cancelled.
         for call, asked in self._drop_questions():
             await connection.rpc.answer(call, asked.answer(_CANCEL))

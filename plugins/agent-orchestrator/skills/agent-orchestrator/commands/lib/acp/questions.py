@@ -44,6 +44,8 @@ class Asked(NamedTuple):
     question: Question
     answer: Callable[[Decision], Json | None]
     """Returns None if the turn must be cancelled to refuse the call."""
+    call: ToolCall | None = None
+    """The call that the decision allows or denies."""
 
 
 def form_asked(params: Json, call: ToolCall | None) -> Asked:
@@ -74,7 +76,7 @@ def form_asked(params: Json, call: ToolCall | None) -> Asked:
 def permission_asked(params: Json, call: ToolCall) -> Asked:
     """Return what a request for permission for a call asks."""
     choices = choices_of(params)
-    return Asked(question_of(params, call), partial(answer_to, choices))
+    return Asked(question_of(params, call), partial(answer_to, choices), call)
 
 
 def choices_of(params: Json) -> tuple[Choice, ...]:

@@ -24,6 +24,9 @@ MAX_ID_CHARS = 120
 MAX_DIFF_CHARS = 200_000
 """Larger texts are not compared: comparing takes time that grows with the square."""
 _ENDS = ("completed", "failed")
+_EMPTY: tuple[object, ...] = (None, "", [], {})
+"""Outputs of a call whose output is in its content."""
+_CANCELLED = "it ended when its turn was cancelled"
 _PLACES = frozenset({"cwd"})
 """Inputs that an agent sends before it knows the others."""
 
@@ -72,7 +75,7 @@ class ToolCall:
         # A request may repeat only a part of the input.
         if isinstance(raw_input, dict) and (raw_input or self.raw_input is None):
             self.raw_input = {**(self.raw_input or {}), **raw_input}
-        if told.get("rawOutput") is not None:
+        if told.get("rawOutput") not in _EMPTY:
             self.raw_output = told["rawOutput"]
         content = told.get("content")
         if isinstance(content, list) and content:
@@ -116,6 +119,8 @@ class ToolCalls:
         self._tool_names = tool_names
         self._open: dict[str, ToolCall] = {}
         self._times: dict[str, int] = {}
+        self.is_cancelled = False
+        """True once the turn was cancelled: some agents then report their calls as completed."""
 
     def upsert(self, told: Json) -> Iterator[Event]:
         """Yield the events of an update."""
@@ -127,9 +132,14 @@ class ToolCalls:
         if has_input or is_over or call.status == "in_progress":
             yield from self._pre(call)
         if is_over:
-            failed = call.status == "failed"
-            error = call.denial or _error_of(call) if failed else None
-            yield self._post(call, error)
+            yield self._post(call, self._error_of(call))
+
+    def _error_of(self, call: ToolCall) -> str | None:
+        if call.denial:
+            return call.denial
+        if call.status == "failed":
+            return _error_of(call)
+        return _CANCELLED if self.is_cancelled else None
 
     def asked(self, told: Json) -> tuple[ToolCall, list[Event]]:
         """Return the call that a request for permission is about, and the events of the request."""
@@ -139,6 +149,13 @@ class ToolCalls:
             call.note(told, is_request=True)
             call.name = self._name(call, told)
         return call, list(self._pre(call))
+
+    def end_denied(self) -> Iterator[Event]:
+        """Yield the end of each denied call that has none: the agent says nothing more of it."""
+        for call in list(self._open.values()):
+            if call.denial:
+                yield from self._pre(call)
+                yield self._post(call, call.denial)
 
     def end_turn(self) -> Iterator[Event]:
         """Yield the end of each call that has none."""
@@ -197,9 +214,12 @@ class ToolCalls:
 
 def _error_of(call: ToolCall) -> str:
     match call.raw_output:
-        case {"error": str(error)} if error:
-            return error
-        case str(error) if error:
+        case (
+            {"error": str(error)}
+            | {"error": {"message": str(error)}}
+            | {"message": str(error)}
+            | str(error)
+        ) if error:
             return error
     return call.text or "the tool failed"
 

@@ -88,7 +88,7 @@ class Translation:
     def begin_turn(self) -> None:
         """Forget the turn before."""
         self._turns += 1
-        self.has_answer = self.was_refused = False
+        self.has_answer = self.was_refused = self.calls.is_cancelled = False
         self.error_words = None
 
     def refuse(self) -> None:
@@ -132,6 +132,8 @@ class Translation:
                 yield self._diagnostic(text)
                 return
             yield from self._release()
+            if self._open is None:
+                yield from self.calls.end_denied()
             begin = self._preset.error_words
             if begin and self._open is None and text.startswith(begin):
                 self._suspect = text
