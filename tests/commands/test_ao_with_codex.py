@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,42 @@ def test_recorded_session_is_resumed_and_imported_without_effect(
     shutil.rmtree(own_home / ".codex" / "sessions")
     lost = codex.run("ao-resume", "fix", "-p", "again")
     assert (lost.exit_code, "is not on this machine" in lost.stderr) == (USAGE, True)
+
+
+def test_purge_deletes_the_thread_with_codex(codex: Shell, own_home: Path, tmp_path: Path) -> None:
+    """Codex has the text of a conversation in its databases, too."""
+    for name in ("kept", "purged"):
+        prompt = f"{name}-heron {script({'text': 'Noted.'})}"
+        assert codex.run("ao-new", name, "--executor", "codex", "-p", prompt).exit_code == DONE
+    home = own_home / ".codex"
+    rollouts = {
+        name: path
+        for path in home.rglob("rollout-*.jsonl")
+        for name in ("kept", "purged")
+        if f"{name}-heron" in path.read_text()
+    }
+    ended = codex.run("ao-clean", "purged", "--purge", "--yes", "--json")
+    assert (ended.exit_code, ended.json["purged"]) == (DONE, [str(rollouts["purged"])])
+    databases = list(home.glob("*.sqlite"))
+    assert any(_holds(database, "kept-heron") for database in databases)
+    assert not any(_holds(database, "purged-heron") for database in databases)
+
+    broken = tmp_path / "codex"
+    broken.write_text("#!/bin/sh\necho Error: it is locked >&2\nexit 1\n")
+    broken.chmod(0o755)
+    path = f"{tmp_path}:{codex.environment['PATH']}"
+    failed = codex.having(PATH=path).run("ao-clean", "kept", "--purge", "--yes")
+    assert failed.exit_code == FAILED and rollouts["kept"].exists()
+    assert "was not deleted: Error: it is locked" in failed.stderr
+    assert f"do it later: {broken} delete --force" in failed.stderr
+
+
+def _holds(database: Path, word: str) -> bool:
+    """Return whether a row of a database has a word."""
+    with closing(sqlite3.connect(database)) as opened:
+        tables = opened.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        rows = (row for (name,) in tables for row in opened.execute(f'SELECT * FROM "{name}"'))
+        return any(word in str(row) for row in rows)
 
 
 def test_options_that_codex_does_not_have_are_refused(codex: Shell, own_home: Path) -> None:

@@ -29,7 +29,7 @@ from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import name_taken_at_unarchive
 from ..sessions.resolve import Session, by_hand, is_by_hand, resolve, state_of
 from ..shared.counted import counted
-from ..upkeep.purge import purge
+from ..upkeep.purge import forget_conversations, purge
 
 EXAMPLES = """\
   ao-clean fix-login review
@@ -89,12 +89,13 @@ def main(  # noqa: PLR0913  # a parameter for each option
     --archived` lists it until it is unarchived, or until the manager's retention deletes it.
 
     `--purge` also deletes files on this machine, for the runs that you started here: events that
-    wait for the manager or were refused, the files of dead supervisors, and Claude Code's own
-    transcripts. The command prints each deleted file. Backups are not changed.
+    wait for the manager or were refused, the files of dead supervisors, and the conversations that
+    Claude Code and Codex keep. Codex deletes its own. Other agents keep theirs: the command names
+    them and ends with 1. It prints each deleted file. Backups are not changed.
 
     A running session is kept. `--force` deletes it if it has no supervisor; otherwise `ao-stop` it
     first. Exit code 3 if an argument matches no session (the others are deleted), 1 if a named
-    session was kept.
+    session was kept, or a file that `--purge` should delete.
     """
     if archive and unarchive:
         raise CommandError("give --archive or --unarchive, not both", USAGE)
@@ -114,7 +115,7 @@ def main(  # noqa: PLR0913  # a parameter for each option
             _ask(doomed)
         ours = {s["session_id"]: _ours(manager, s) for s in doomed} if purges else {}
         deleted, refused = _delete(manager, doomed)
-    purged = _purge(deleted, ours) if purges else []
+    purged, is_purged = _purge(deleted, ours) if purges else ([], True)
     if as_json:
         ids = [s["session_id"] for s in deleted]
         answer_json({"deleted": ids, "purged": purged} if purges else {"deleted": ids})
@@ -125,7 +126,8 @@ def main(  # noqa: PLR0913  # a parameter for each option
             answer(one_line(f"removed {path}"))
     if missing:
         sys.exit(NOT_FOUND)
-    sys.exit(FAILED if refused or (running and not all_of_project) else DONE)
+    is_kept = refused or (running and not all_of_project)
+    sys.exit(DONE if is_purged and not is_kept else FAILED)
 
 
 def _ours(manager: ManagerClient, session: Session) -> tuple[list[Json], list[str]]:
@@ -142,15 +144,26 @@ def _ours(manager: ManagerClient, session: Session) -> tuple[list[Json], list[st
     return our_runs(runs, session_id=session_id, state_dir=state_dir()), conversations
 
 
-def _purge(deleted: list[Session], ours: dict[str, tuple[list[Json], list[str]]]) -> list[str]:
-    """Remove the files of deleted sessions from this machine; return their paths."""
-    return [
-        str(path)
-        for session_id in (session["session_id"] for session in deleted)
-        for path in purge(
-            session_id, *ours[session_id], state_dir=state_dir(), claude_dir=claude_dir()
+def _purge(
+    deleted: list[Session], ours: dict[str, tuple[list[Json], list[str]]]
+) -> tuple[list[str], bool]:
+    """Remove the files of deleted sessions from this machine.
+
+    Return their paths, and whether no file is left.
+    """
+    removed, is_all = [], True
+    for session in deleted:
+        session_id = session["session_id"]
+        runs, conversations = ours[session_id]
+        removed += purge(
+            session_id, runs, conversations, state_dir=state_dir(), claude_dir=claude_dir()
         )
-    ]
+        forgotten, left = forget_conversations(runs, conversations)
+        removed += forgotten
+        for text in left:
+            note(f"{session['session_name']!r}: {text}")
+        is_all = is_all and not left
+    return [str(path) for path in removed], is_all
 
 
 def _answer_archived(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..executors.base import ExecutorError
+from ..executors.installed import version_of
 
 HOW_TO_INSTALL = "run `npm install -g @openai/codex`, or `pip install 'agent-orchestrator[codex]'`"
-VERSION_SECONDS = 30.0
-"""Time for a program to tell its version."""
+DELETE_SECONDS = 60.0
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 HOW_TO_LOG_IN = "run `codex login`, or `codex login --with-api-key` with a key on its stdin"
 
 
@@ -40,10 +43,40 @@ def codex_dir(environment: Mapping[str, str]) -> Path:
 
 def has_thread(thread_id: str, environment: Mapping[str, str]) -> bool:
     """Return whether a thread of this id has a rollout on this machine."""
-    places = (codex_dir(environment) / name for name in ("sessions", "archived_sessions"))
-    return any(
-        next(place.rglob(f"rollout-*-{thread_id}.jsonl*"), None) is not None for place in places
-    )
+    return next(_rollouts(thread_id, environment), None) is not None
+
+
+def delete_thread(thread_id: str, environment: Mapping[str, str]) -> list[Path]:
+    """Delete a thread with Codex itself, which also has it in databases; return its rollouts.
+
+    Raises:
+        ExecutorError: Codex is not installed, or did not delete it.
+    """
+    found = list(_rollouts(thread_id, environment))
+    if not found or not _UUID.fullmatch(thread_id):  # Codex takes any other text as a name
+        return []
+    command = [find_codex(environment), "delete", "--force", thread_id]
+    try:
+        ended = subprocess.run(
+            command,
+            capture_output=True,
+            env=dict(environment),
+            timeout=DELETE_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise ExecutorError(f"{exc}; do it later: {shlex.join(command)}") from exc
+    if left := [path for path in found if path.exists()]:
+        lines = ended.stderr.decode(errors="replace").split("\n")
+        why = next((line for line in lines if line.startswith("Error:")), "Codex did not say why")
+        raise ExecutorError(f"{why}; {left[0]} is left; do it later: {shlex.join(command)}")
+    return found
+
+
+def _rollouts(thread_id: str, environment: Mapping[str, str]) -> Iterator[Path]:
+    for name in ("sessions", "archived_sessions"):
+        yield from (codex_dir(environment) / name).rglob(f"rollout-*-{thread_id}.jsonl*")
 
 
 def look(environment: Mapping[str, str]) -> tuple[str, str | None]:
@@ -55,22 +88,7 @@ def look(environment: Mapping[str, str]) -> tuple[str, str | None]:
         program = find_codex(environment)
     except ExecutorError:
         return "Codex is not installed", HOW_TO_INSTALL
-    text = f"{_version(program)}, {program}"
+    text = f"{version_of(program)}, {program}"
     if (codex_dir(environment) / "auth.json").is_file():
         return f"{text}, with a login", None
     return f"{text}, without a login", HOW_TO_LOG_IN
-
-
-def _version(program: str) -> str:
-    """Return the name and the version of a program as it tells them."""
-    try:
-        asked = subprocess.run(
-            [program, "--version"],
-            capture_output=True,
-            timeout=VERSION_SECONDS,
-            check=True,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.SubprocessError) as exc:
-        return f"a Codex that does not tell its version ({exc})"
-    return asked.stdout.decode(errors="replace").strip()

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 from ..executors.base import Execution, Executor, ExecutorError
@@ -55,6 +56,9 @@ class ExecutorKind:
     session's id."""
     has_conversation: Callable[[str], bool] | None = None
     """Returns whether a conversation is on this machine; None if the executor cannot know it."""
+    forget: Callable[[str], list[Path]] | None = None
+    """Deletes the agent's own record of a conversation on this machine, and returns its files; None
+    if only the agent's own program can do it."""
     can_fork: bool = True
     """True if it can copy a conversation to begin another session with."""
     keeps_transcript: bool = False
@@ -100,6 +104,12 @@ def _has_codex_thread(conversation_id: str) -> bool:
     return has_thread(conversation_id, variables())
 
 
+def _delete_codex_thread(conversation_id: str) -> list[Path]:
+    from ..codex.installation import delete_thread
+
+    return delete_thread(conversation_id, variables())
+
+
 def _create_command(execution: Execution) -> Executor:
     from ..executors.command import CommandExecutor
 
@@ -138,6 +148,7 @@ _KINDS = (
         permission_modes=("default", "acceptEdits", "plan", "dontAsk", "bypassPermissions"),
         names_conversations=True,
         has_conversation=_has_codex_thread,
+        forget=_delete_codex_thread,
         trusted_files=(".codex", ".codex/config.toml"),
     ),
     ExecutorKind(

@@ -17,7 +17,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from ..executors.base import ExecutorError
 from ..machine.environment import outbox_dir
+from ..runs.executor_table import find_executor
 from ..runs.registry import registry_dir
 from ..shared.locks import take_lock
 from ..shared.private_files import open_to_read
@@ -65,6 +67,30 @@ def purge(
             shutil.rmtree(subagents)
             removed.append(subagents)
     return removed
+
+
+def forget_conversations(
+    runs: Sequence[dict[str, Any]], conversation_ids: Sequence[str]
+) -> tuple[list[Path], list[str]]:
+    """Delete the conversations of a deleted session from its agents, with their own programs.
+
+    `runs` and `conversation_ids` are those of `purge`. Return the removed files, and a
+    sentence about each record that is left. The files of Claude Code are a matter of `purge`.
+    """
+    removed, left = [], []
+    for name in sorted({run["spec"]["executor"] for run in runs}):
+        try:
+            kind = find_executor(name)
+            if kind.forget is not None:
+                for conversation_id in conversation_ids:
+                    removed += kind.forget(conversation_id)
+            elif kind.names_conversations and conversation_ids:
+                left.append(
+                    f"{kind.agent} keeps its own record of the conversation: delete it there"
+                )
+        except ExecutorError as exc:
+            left.append(f"the record of {name} was not deleted: {exc}")
+    return removed, left
 
 
 def _directories(projects: Path, project_dirs: list[str]) -> list[Path]:
