@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator import __version__
+from agent_orchestrator.acp.presets import PRESETS
 from agent_orchestrator.codex.installation import HOW_TO_LOG_IN, find_codex
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
@@ -33,7 +33,8 @@ Finding = dict[str, Any]
 @pytest.fixture
 def well(shell: Shell, timed_manager: RunningManager) -> Shell:
     """A shell in which `ao-doctor` finds no problem."""
-    return shell.having(**timed_manager.environment(), ANTHROPIC_API_KEY="sk-of-the-person")
+    environment = {**timed_manager.environment(), "PATH": "/usr/bin:/bin"}  # without any agent
+    return shell.having(**environment, ANTHROPIC_API_KEY="sk-of-the-person")
 
 
 def wrong(ended: Ended) -> list[Finding]:
@@ -50,20 +51,35 @@ def only_wrong(shell: Shell, *options: str) -> Finding:
 
 
 def test_every_check_passes_on_a_healthy_system(
-    well: Shell, timed_manager: RunningManager, own_home: Path
+    well: Shell, timed_manager: RunningManager, own_home: Path, tmp_path: Path
 ) -> None:
     state = timed_manager.state_dir
     (own_home / "auth.json").touch()
-    well = well.having(CODEX_HOME=str(own_home))
-    program = find_codex(os.environ)
+    for preset in PRESETS.values():
+        write_program(tmp_path / preset.command[0])
+    keys = {preset.logins[0]: "k" for preset in PRESETS.values() if preset.name != "opencode"}
+    credentials = Path(well.environment["HOME"]) / ".local" / "share" / "opencode" / "auth.json"
+    credentials.parent.mkdir(parents=True)
+    credentials.touch()
+    path = f"{tmp_path}:/usr/bin:/bin"
+    well = well.having(**keys, CODEX_HOME=str(own_home), PATH=path)
+    program = find_codex({"PATH": path})
     version = importlib.metadata.version("openai-codex-cli-bin")
+    sdk = importlib.metadata.version("claude-agent-sdk")
+    presets = "".join(
+        f"ok  executor {name}: {preset.agent} 1.2.3, {tmp_path / preset.command[0]}, with a login\n"
+        for name, preset in PRESETS.items()
+    )
     assert well.run("ao-doctor") == Ended(
         DONE,
         f"ok  manager: {timed_manager.url}, version {__version__}, commands {__version__}\n"
         f"ok  database: sqlite:///{state}/sessions.db, readable, no sessions yet\n"
         f"ok  state directory: {state}, mode 700\n"
-        "ok  executor claude: the agent SDK is installed\n"
+        f"ok  executor claude: the agent SDK {sdk} is installed\n"
         f"ok  executor codex: codex-cli {version}, {program}, with a login\n"
+        "ok  executor command: runs a program that you name\n"
+        "ok  executor acp: runs an agent of the Agent Client Protocol that you name\n"
+        f"{presets}"
         "ok  credentials: ANTHROPIC_API_KEY\n"
         "ok  supervisors: 0 runs supervised on this machine\n"
         "ok  sessions: 0 running\n",
@@ -78,6 +94,41 @@ def test_missing_login_of_codex_is_no_problem(well: Shell) -> None:
     assert (found["advice"], found["matters"]) == (HOW_TO_LOG_IN, False)
     assert found["text"].endswith("without a login")
     assert wrong(ended) == []
+
+
+def test_each_preset_is_listed_with_what_it_lacks(well: Shell, tmp_path: Path) -> None:
+    """Missing agents are no problem; a file of presets that cannot be used is one."""
+    package = tmp_path / "node_modules" / "kimi"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"version": "9.8.7"}')
+    write_program(package / "main.mjs", "exit 1")
+    (tmp_path / "kimi").symlink_to(package / "main.mjs")
+    write_program(tmp_path / "gemini", "exit 1")
+    added = Path(well.environment["HOME"]) / ".config" / "agent-orchestrator" / "acp.toml"
+    added.parent.mkdir(parents=True, mode=0o700)
+    added.write_text('[goose]\ncommand = ["no-goose", "acp"]\nhow_to_install = "run it"\n')
+    ended = well.having(PATH=f"{tmp_path}:/usr/bin:/bin").run("ao-doctor", "--json")
+    assert wrong(ended) == []
+    about = {each["about"].removeprefix("executor "): each for each in ended.json}
+    kimi, gemini, goose = about["kimi"], about["gemini"], about["goose"]
+    assert kimi["text"] == f"Kimi Code 9.8.7, {tmp_path / 'kimi'}, no login found"
+    assert kimi["advice"] == PRESETS["kimi"].how_to_log_in
+    assert gemini["text"].startswith("Gemini CLI of an unknown version (Command ")
+    assert goose == {
+        "about": "executor goose",
+        "text": "goose: `no-goose` is not installed",
+        "advice": "run it",
+        "matters": False,
+    }
+    assert about["copilot"]["advice"] == PRESETS["copilot"].how_to_install
+    added.write_text("[goose]\n")
+    found = only_wrong(well)
+    assert (found["about"], "needs a command" in found["text"]) == ("executors", True)
+
+
+def write_program(path: Path, line: str = "echo 1.2.3") -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
 
 
 def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Path) -> None:

@@ -77,6 +77,8 @@ class Preset:
     """Program and arguments; empty if the user gives them for each run."""
     how_to_install: str = ""
     how_to_log_in: str = ""
+    logins: tuple[str, ...] = ()
+    """Traces of a login: names of variables, and files that begin with `~/`. Empty if unknown."""
     modes: Mapping[str, Mode] = field(default_factory=lambda: GENERIC_MODES)
     """By our permission modes; the agent has no others."""
     variables: tuple[str, ...] | None = None

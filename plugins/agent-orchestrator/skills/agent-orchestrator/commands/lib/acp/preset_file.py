@@ -156,6 +156,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "command": _texts,
     "how_to_install": _text,
     "how_to_log_in": _text,
+    "logins": _texts,
     "modes": _modes,
     "variables": _texts,
     "environment": _mapping,

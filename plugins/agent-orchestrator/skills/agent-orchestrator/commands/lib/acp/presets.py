@@ -42,6 +42,7 @@ _PRESETS = (
         command=("copilot", "--acp", "--stdio"),
         how_to_install="run `npm install -g @github/copilot`",
         how_to_log_in="run `copilot login`, or set COPILOT_GITHUB_TOKEN",
+        logins=("COPILOT_GITHUB_TOKEN", "GH_TOKEN", "GITHUB_TOKEN", "COPILOT_PROVIDER_BASE_URL"),
         modes={
             "default": _copilot(),
             "acceptEdits": _copilot(grant=Grant.EDITS),
@@ -65,6 +66,13 @@ _PRESETS = (
         command=("opencode", "acp"),
         how_to_install="run `npm install -g opencode-ai`",
         how_to_log_in="run `opencode auth login`",
+        logins=(
+            "~/.local/share/opencode/auth.json",
+            "ANTHROPIC_API_KEY",
+            "OPENAI_API_KEY",
+            "OPENROUTER_API_KEY",
+            "GEMINI_API_KEY",
+        ),
         modes={
             "default": _opencode("ask", "ask"),
             "acceptEdits": _opencode("ask", "allow"),
@@ -110,6 +118,7 @@ _PRESETS = (
         command=("vibe-acp",),
         how_to_install="run `uv tool install mistral-vibe` (Python 3.12 or later)",
         how_to_log_in="run `vibe --setup`, or set MISTRAL_API_KEY",
+        logins=("MISTRAL_API_KEY", "~/.vibe/.env"),
         modes={
             "default": Mode(mode_id="ask"),
             "acceptEdits": Mode(mode_id="accept-edits"),
@@ -127,6 +136,11 @@ _PRESETS = (
         command=("kimi", "acp"),
         how_to_install="run `npm install -g @moonshot-ai/kimi-code` (Node 22.19 or later)",
         how_to_log_in="run `kimi` and then /login there",
+        logins=(
+            "KIMI_MODEL_API_KEY",
+            "MOONSHOT_API_KEY",
+            "~/.kimi-code/credentials/kimi-code.json",
+        ),
         modes={
             # Its default mode edits files of the project without asking.
             "acceptEdits": Mode(mode_id="default", grant=Grant.EDITS),
@@ -145,6 +159,7 @@ _PRESETS = (
         command=("qwen", "--acp"),
         how_to_install="run `npm install -g @qwen-code/qwen-code` (Node 22 or later)",
         how_to_log_in="run `qwen` and then /auth there, or set OPENAI_API_KEY",
+        logins=("OPENAI_API_KEY", "DASHSCOPE_API_KEY", "~/.qwen/oauth_creds.json"),
         modes={
             "default": Mode(mode_id="default"),
             "acceptEdits": Mode(mode_id="auto-edit"),
@@ -170,6 +185,7 @@ _PRESETS = (
         command=("gemini", "--acp"),
         how_to_install="run `npm install -g @google/gemini-cli`",
         how_to_log_in="run `gemini` once, or set GEMINI_API_KEY",
+        logins=("GEMINI_API_KEY", "GOOGLE_API_KEY", "~/.gemini/oauth_creds.json"),
         modes={
             "default": Mode(mode_id="default"),
             "acceptEdits": Mode(mode_id="autoEdit"),

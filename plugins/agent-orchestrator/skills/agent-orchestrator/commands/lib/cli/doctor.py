@@ -51,11 +51,13 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     """Find problems on this machine, and print how to fix each of them.
 
     Checks that the manager answers and has the version of the commands, that the state directory is
-    private, and that the Claude Agent SDK is installed. Shows the agent of each executor with its
-    version, and whether it has a login. Finds events that the manager does not have yet or has
-    refused, dead supervisors, sessions that are `running` without a supervisor and without an event
-    for a day, sessions that wait for a resume to hear that others have ended, and targets that do
-    not take their alerts. Starts nothing and changes nothing.
+    private, and that the Claude Agent SDK is installed. Shows each executor and preset with the
+    version of its agent, and whether a login was found: a variable or a file, which is not read.
+    An agent can have its login elsewhere, such as in the key chain of the system. Finds events that
+    the manager does not have yet or has refused, dead supervisors, sessions that are `running`
+    without a supervisor and without an event for a day, sessions that wait for a resume to hear
+    that others have ended, and targets that do not take their alerts. Starts no model and changes
+    nothing.
 
     Each line begins with `ok`, with `!!` for a problem, or with `?` for a possible one, such as
     an agent that is not installed or has no login. Exit code 1 if there is a problem.

@@ -9,13 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..executors.base import Execution, Executor, ExecutorError
 from ..executors.permission_modes import PERMISSION_MODES
 from ..machine.environment import claude_dir, config_dir, variables
+
+if TYPE_CHECKING:  # most runs need no preset
+    from ..acp.preset import Preset
 
 DEFAULT_EXECUTOR = "claude"
 
@@ -79,7 +83,7 @@ def _look_for_claude() -> Presence:
     if find_spec("claude_agent_sdk") is None:
         advice = "pip install 'agent-orchestrator[claude]'"
         return Presence("the agent SDK is not installed", advice, matters=True)
-    return Presence("the agent SDK is installed")
+    return Presence(f"the agent SDK {version('claude-agent-sdk')} is installed")
 
 
 def _has_claude_conversation(conversation_id: str) -> bool:
@@ -186,7 +190,6 @@ def find_executor(name: str) -> ExecutorKind:
 
 def _find_preset(name: str) -> ExecutorKind:
     # Late: most runs need no preset.
-    from ..acp.executor import AcpExecutor
     from ..acp.preset_file import FILE_NAME, read_presets
     from ..acp.presets import PRESETS
 
@@ -201,16 +204,43 @@ def _find_preset(name: str) -> ExecutorKind:
                 f"unknown executor {name!r}; known executors: {known}; others are added in {path}"
             )
         definition = json.dumps(asdict(preset), sort_keys=True)
-    found = preset
+    return _kind_of(preset, definition)
+
+
+def _kind_of(preset: Preset, definition: str | None = None) -> ExecutorKind:
+    def create(execution: Execution) -> Executor:
+        from ..acp.executor import AcpExecutor
+
+        return AcpExecutor(execution, preset)
+
+    def look() -> Presence:
+        from ..acp.installation import look
+
+        return Presence(*look(preset, variables()))
+
     return ExecutorKind(
-        name=name,
-        agent=found.agent,
-        create=lambda execution: AcpExecutor(execution, found),
-        permission_modes=tuple(found.modes),
+        name=preset.name,
+        agent=preset.agent,
+        create=create,
+        look=look,
+        permission_modes=tuple(preset.modes),
         names_conversations=True,
         can_fork=False,
         definition=definition,
     )
+
+
+def list_executors() -> list[ExecutorKind]:
+    """List all executors, those of presets included.
+
+    Raises:
+        ExecutorError: the file of the user's presets is not valid.
+    """
+    from ..acp.preset_file import FILE_NAME, read_presets
+    from ..acp.presets import PRESETS
+
+    presets = [*PRESETS.values(), *read_presets(config_dir() / FILE_NAME).values()]
+    return [*EXECUTORS.values(), *map(_kind_of, presets)]
 
 
 def create_executor(execution: Execution) -> Executor:

@@ -9,6 +9,7 @@ import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +17,12 @@ from pathlib import Path
 
 from .. import __version__
 from ..client.manager import ManagerClient
+from ..executors.base import ExecutorError
 from ..machine.environment import claude_dir, has_api_key, host, outbox_dir
 from ..machine.processes import RunProcesses
 from ..outbox.files import list_outboxes
 from ..outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused, peek
-from ..runs.executor_table import EXECUTORS
+from ..runs.executor_table import EXECUTORS, ExecutorKind, Presence, list_executors
 from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
 from ..shared.counted import counted
@@ -81,11 +83,17 @@ def check_state_dir(state: Path) -> Iterator[Finding]:
 
 def check_executors() -> Iterator[Finding]:
     """Check that agents can be started, and that credentials exist; do not read them."""
-    for kind in EXECUTORS.values():
-        if kind.look is not None:
-            text, advice, matters = kind.look()
+    try:
+        kinds = list_executors()
+    except ExecutorError as exc:
+        yield Finding(about="executors", text=str(exc), advice="correct the file, or remove it")
+        kinds = list(EXECUTORS.values())
+    # Each program is started to tell its version, and most take a while to start.
+    with ThreadPoolExecutor() as threads:
+        for kind, seen in zip(kinds, threads.map(_look, kinds), strict=True):
+            matters = seen.matters or seen.advice is None
             about = f"executor {kind.name}"
-            yield Finding(about=about, text=text, advice=advice, matters=matters or advice is None)
+            yield Finding(about=about, text=seen.text, advice=seen.advice, matters=matters)
     has_login = (claude_dir() / ".credentials.json").exists()
     present = [
         name
@@ -98,6 +106,10 @@ def check_executors() -> Iterator[Finding]:
         advice=None if present else "run `claude` and /login there, or set ANTHROPIC_API_KEY",
         matters=False,  # other executors do not need them
     )
+
+
+def _look(kind: ExecutorKind) -> Presence:
+    return Presence(f"runs {kind.agent} that you name") if kind.look is None else kind.look()
 
 
 def check_outboxes(state: Path) -> Iterator[Finding]:
