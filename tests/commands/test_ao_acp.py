@@ -9,7 +9,7 @@ from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
 from tests.acp.conftest import DONE, PROGRAM, text
-from tests.commands.shell import Shell
+from tests.commands.shell import FAILED, USAGE, Shell
 from tests.commands.test_secrecy import BEARERS
 from tests.support.rows import each_row
 
@@ -28,6 +28,12 @@ def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) 
     (resumed,) = [each["params"] for each in sent if each["method"] == "session/resume"]
     assert resumed["sessionId"] == "conversation-1"
     assert len([each for each in sent if each["method"] == "session/new"]) == 1
+    purged = shell.run("ao-clean", "x", "--purge", "--yes")
+    assert (purged.exit_code, purged.stdout.startswith("deleted x (")) == (FAILED, True)
+    assert purged.stderr == (
+        "ao-clean: 'x': an agent of the Agent Client Protocol keeps its own record of the "
+        "conversation: delete it there\n"
+    )
 
 
 @each_row("capabilities", [{}, {"mcpCapabilities": {"http": True}}])
@@ -43,7 +49,8 @@ def test_agent_leads_with_its_tools_over_both_transports(
         (shell.directory / f"{package}.py").write_text("raise SystemExit(7)")
     shell = shell.having(AGENT_ORCHESTRATOR_AGENTS_DIR=str(agents.parent))
     transport = "http" if capabilities else "stdio"
-    given = {"name": f"child-{transport}", "prompt": "one two", "agent": "counter"}
+    given: dict[str, Any] = {"name": f"child-{transport}", "prompt": "one two", "agent": "counter"}
+    given["notify"] = False  # a message about the end could come before the answer
     waiting = {"sessions": [given["name"]], "seconds": 45}
     script, log = tmp_path / f"{transport}.json", tmp_path / f"{transport}.log"
     steps = [["serve", capabilities], ["call", "start_session", given]]
@@ -61,3 +68,18 @@ def test_agent_leads_with_its_tools_over_both_transports(
     events = json.dumps(list(records.iterate_events(parent["session_id"])))
     assert not BEARERS.search(events)
     assert not BEARERS.search((shell.state_dir / "supervisors.log").read_text())
+
+
+def test_conversation_that_a_resume_would_lose_is_left_alone(shell: Shell, tmp_path: Path) -> None:
+    """As that of Gemini CLI. The person gets the agent's own command."""
+    script, log = tmp_path / "script.json", tmp_path / "log"
+    script.write_text(json.dumps([["serve", {"loadSession": True}], text("Hi."), DONE]))
+    program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
+    presets = Path(shell.environment["HOME"]) / ".config" / "agent-orchestrator" / "acp.toml"
+    presets.parent.mkdir(parents=True, mode=0o700)
+    presets.write_text(f'[frail]\ncommand = {program}\ncontinue_with = "frail --resume {{id}}"\n')
+    assert shell.run("ao-new", "x", "-p", "hi", "--executor", "frail").stdout == "Hi.\n"
+    before = log.read_text()
+    refused = shell.run("ao-resume", "x", "-p", "more")
+    assert refused.exit_code == USAGE and "`frail --resume conversation-1`" in refused.stderr
+    assert log.read_text() == before

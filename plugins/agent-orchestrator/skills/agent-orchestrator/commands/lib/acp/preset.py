@@ -98,6 +98,9 @@ class Preset:
     error_words: str | None = None
     """Beginning of a text that is the agent's error if the turn has no `usage`. A turn of such an
     agent without `usage` has failed."""
+    continue_with: str = ""
+    """Command with which a person continues a conversation, named `{id}`. It is given for an agent
+    that loses a conversation that was loaded over the protocol, so it is not resumed."""
     mcp_over_stdio: bool = True
     """False if it ignores MCP servers that it would have to start."""
     mcp_prefers_own: bool = False

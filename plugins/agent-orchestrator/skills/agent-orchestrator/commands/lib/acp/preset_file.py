@@ -167,6 +167,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     "has_message_ids": _flag,
     "own_words": _text,
     "error_words": _text,
+    "continue_with": _text,
     "mcp_over_stdio": _flag,
     "mcp_prefers_own": _flag,
     "mcp_tool_names": _form,

@@ -207,6 +207,9 @@ _PRESETS = (
         usage=UsageForm.TURN_QUOTA,
         tool_names=ToolNames.CALL_ID,
         mcp_tool_names="mcp_{server}_{tool}",
+        # A load leaves a second file of the same id. Its next start finds that file empty, and
+        # removes all files of this id.
+        continue_with="gemini --resume {id}",
     ),
 )
 PRESETS: Mapping[str, Preset] = {preset.name: preset for preset in _PRESETS}

@@ -65,6 +65,8 @@ class ExecutorKind:
     if only the agent's own program can do it."""
     can_fork: bool = True
     """True if it can copy a conversation to begin another session with."""
+    continue_with: str = ""
+    """Command with which the person continues a conversation `{id}`, if a run must not."""
     keeps_transcript: bool = False
     """True if the manager keeps the agent's transcript, so that another machine can resume it."""
     definition: str | None = None
@@ -226,6 +228,7 @@ def _kind_of(preset: Preset, definition: str | None = None) -> ExecutorKind:
         permission_modes=tuple(preset.modes),
         names_conversations=True,
         can_fork=False,
+        continue_with=preset.continue_with,
         definition=definition,
     )
 

@@ -180,6 +180,12 @@ def find_continuation(
         keeps_transcript=kind.keeps_transcript,
     )
     is_there = conversation_id is not None or _has_first(manager, session, kind)
+    if is_there and kind.continue_with:
+        command = kind.continue_with.replace("{id}", conversation_id or session["session_id"])
+        raise SessionUsageError(
+            f"{kind.agent} loses a conversation that is resumed from outside: continue it in a "
+            f"terminal with `{command}`, or start another session with ao-new"
+        )
     if is_fork:
         fork_of = session["session_id"] if is_there else None
         return Continuation(fork_of=fork_of, conversation_id=conversation_id)
