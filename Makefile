@@ -14,7 +14,7 @@ LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.o
 DASHBOARD := src/agent_session_manager/static/index.html
 DASHBOARD_SOURCES := $(shell find dashboard -type f -not -path '*/node_modules/*' 2>/dev/null)
 
-.PHONY: help setup dashboard browser check format reference prices test repeat pictures stress bench demo wheel lock clean
+.PHONY: help setup dashboard browser check format reference prices test repeat pictures agents stress bench demo wheel lock clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,6 +78,10 @@ repeat: setup browser  ## Run every test RUNS times, next to BUSY loops, at half
 pictures: setup browser  ## Take the pictures of the dashboard for the documentation
 	$(BIN)/pytest -q tests/browser/test_pictures.py --pictures
 
+agents: setup  ## Install real agents into .agents, run one scenario with each, and write the page of it
+	$(BIN)/python -m tests.agents.install
+	$(BIN)/python -m tests.agents $(AGENTS)
+
 stress: setup  ## Kill, pause and stop runs hundreds of times, and print the figures
 	$(BIN)/pytest -m "stress or hypothesis" --campaign=long
 
@@ -98,4 +102,4 @@ lock: $(BIN)/.ready  ## Resolve the newest versions into requirements.lock and t
 	  for script in $(SCRIPTS); do $(LOCK_SCRIPT) $$versions --script $$script || exit 1; done
 
 clean:  ## Remove all build results
-	rm -rf .venv dashboard/node_modules src/agent_session_manager/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info
+	rm -rf .venv .agents dashboard/node_modules src/agent_session_manager/static build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis src/*.egg-info

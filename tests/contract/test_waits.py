@@ -17,6 +17,8 @@ TESTS = Path(__file__).parents[1]
 # Files that may sleep. None of them waits for an event, and no test asserts their duration.
 SLEEPS = {
     "stress/family.py": "a program that prints at intervals",
+    "support/chat_endpoint.py": "a slow model",
+    "support/gemini_endpoint.py": "a slow model",
     "support/campaign.py": "kills at a random moment",
     "support/manager_time.py": "turns of an event loop whose clock the test moves",
     "support/moved_time.py": "a clock that the test moves",
@@ -32,6 +34,7 @@ SLEEPS = {
 }
 # Waits that are short on purpose: the test needs the time-out, on a machine of any speed.
 SHORT_WAITS = {
+    "agents/play.py": "looks at intervals",
     "api/client/test_client_errors.py": "a server that never answers",
     "stress/test_clocks.py": "a supervisor that renews at intervals",
     "stress/test_long_day.py": "looks at intervals",

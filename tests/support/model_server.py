@@ -1,6 +1,7 @@
 """A stand-in for the endpoints of models on loopback; the real agents work with it.
 
-It has Anthropic's Messages here, and OpenAI's Responses in `responses_endpoint`.
+It has Anthropic's Messages here, OpenAI's Responses and Chat Completions in `responses_endpoint`
+and `chat_endpoint`, and Gemini's in `gemini_endpoint`.
 
 The prompt is the script: `script(...)` renders a list of steps into text. The response to a request
 is the step whose number is the count of assistant turns after the newest script. So the server
@@ -33,7 +34,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.support import responses_endpoint
+from tests.support import chat_endpoint, gemini_endpoint, responses_endpoint
 
 Json = dict[str, Any]
 Record = Callable[[Json], None]
@@ -161,6 +162,17 @@ def create_app(record: Record) -> Starlette:
         record({"path": request.url.path, "headers": dict(request.headers), "body": body})
         return responses_endpoint.respond(body, answer_to)
 
+    async def chat(request: Request) -> Response:
+        body = await request.json()
+        record({"path": request.url.path, "headers": dict(request.headers), "body": body})
+        return chat_endpoint.respond(body, answer_to)
+
+    async def gemini(request: Request) -> Response:
+        body = await request.json()
+        record({"path": request.url.path, "headers": dict(request.headers), "body": body})
+        method = request.url.path.rpartition(":")[2]
+        return gemini_endpoint.respond(body, method, answer_to)
+
     async def count_tokens(request: Request) -> Response:
         return JSONResponse({"input_tokens": len(await request.body()) // 4})
 
@@ -172,6 +184,8 @@ def create_app(record: Record) -> Starlette:
             Route("/v1/messages", messages, methods=["POST"]),
             Route("/v1/responses", responses, methods=["POST"]),
             Route("/v1/messages/count_tokens", count_tokens, methods=["POST"]),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1beta/models/{call:path}", gemini, methods=["POST"]),
             Route("/", root, methods=["GET", "HEAD"]),
         ]
     )
