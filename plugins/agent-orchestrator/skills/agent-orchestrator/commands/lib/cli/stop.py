@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ..client.manager import Json, ManagerClient
+from ..client.patient import TIMEOUT_SECONDS
 from ..config import Config
 from ..console.command import CHANGES, DONE, FAILED, NOT_FINISHED, NOT_FOUND, Command, configure
 from ..console.connect import open_manager
@@ -88,7 +89,8 @@ def main(
     exit code is then 1.
     """
     config = configure(project_dir, must_exist=False)
-    with open_manager(config) as manager:
+    # Soon enough without an answer, to ask the supervisors of this machine.
+    with open_manager(config, timeout_seconds=TIMEOUT_SECONDS) as manager:
         try:
             found = [resolve(manager, session, config, reach=False) for session in sessions]
             for each in found:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..machine.environment import is_manager_given, run_token_for
 from .loopback import LoopbackClient, loopback_url
-from .manager import TIMEOUT_SECONDS, ManagerClient
+from .manager import ManagerClient
+from .patient import TIMEOUT_SECONDS
 
 
 def client_of(

@@ -16,6 +16,7 @@ from ..session_client import SessionClientError, SessionNotFoundError, _path, _q
 from .errors import may_pass
 from .frames import Deadline, Frame, Frames, TokenRefusedError, read_frames
 from .manager import Json, ManagerClient, cursor_of
+from .patient import TIMEOUT_SECONDS
 
 SILENCE_SECONDS = 40.0
 """A feed sends something every 15 seconds. A connection that is silent for longer is closed."""
@@ -157,7 +158,8 @@ class _States:
 
     def _look(self, path: str) -> Frame:
         """Return the first frame of a feed."""
-        seconds = max(LOOK_SECONDS, min(self._manager.timeout, self._deadline.seconds_left()))
+        patience = min(TIMEOUT_SECONDS, self._manager.timeout)  # it looks again afterwards
+        seconds = max(LOOK_SECONDS, min(patience, self._deadline.seconds_left()))
         with closing(read_frames(self._manager, path, None, seconds)) as frames:
             return next(frames)
 

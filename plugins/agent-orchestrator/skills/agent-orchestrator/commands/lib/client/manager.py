@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from ..machine.wire_text import wire_text
 from ..session_client import (
-    SessionClient,
     SessionClientError,
     _find_token,
     _is_loopback,
@@ -21,9 +20,8 @@ from ..session_client import (
 from .answers import is_part, is_usage_report
 from .errors import JSON_ONLY
 from .opened_run import OpenedRun, to_opened_run
+from .patient import TIMEOUT_SECONDS, PatientClient
 
-TIMEOUT_SECONDS = 5.0
-"""Default timeout of a request, the same as that of `SessionClient`."""
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000
 _HISTORY_COUNTS = ("created", "new_events", "new_requests")
@@ -39,7 +37,7 @@ def cursor_of(session: Json, seq: int) -> str | None:
     return f"{session['generation']}:{seq}" if "generation" in session else None
 
 
-class ManagerClient(SessionClient):
+class ManagerClient(PatientClient):
     """A `SessionClient` with more methods. It has the same lifetime and the same errors."""
 
     def __init__(

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import click
 import httpx
 
 from .. import __version__
 from ..client.connect import client_of
 from ..client.find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
-from ..client.manager import TIMEOUT_SECONDS, ManagerClient
+from ..client.manager import ManagerClient
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -29,13 +31,17 @@ from ..shared.private_files import open_to_read
 from .command import CommandError
 from .output import note
 
+PATIENCE_SECONDS = 60.0
+"""Timeout of a request of a command: a manager on a busy machine may need long for one."""
+
 
 def open_manager(
-    config: Config, *, for_people: bool = False, timeout_seconds: float = TIMEOUT_SECONDS
+    config: Config, *, for_people: bool = False, timeout_seconds: float = PATIENCE_SECONDS
 ) -> ManagerClient:
     """Return a client of the configured manager, or of the default one, started if necessary.
 
-    `timeout_seconds` is the timeout of each request, also while the manager is looked for.
+    `timeout_seconds` is the timeout of each request, also while the manager is looked for. After
+    five seconds without an answer, the person gets a note.
 
     Raises:
         CommandError: no manager serves and none can be started; or this is inside a run and the
@@ -49,6 +55,7 @@ def open_manager(
         )
     if is_manager_given():
         manager = client_of(config.session_manager_url, timeout_seconds=timeout_seconds)
+        manager.on_silence = _note_of_silence(manager.base_url)
     else:
         manager = _open_own(found, config, timeout_seconds)
     if not manager.is_of_a_run and any(map(_is_left_over, outbox_dir(state_dir()).glob("*.lock"))):
@@ -64,6 +71,7 @@ def _open_own(found: Found | None, config: Config, timeout_seconds: float) -> Ma
     while True:
         found = found or _start()
         manager = client_of(url_of(found, config), timeout_seconds=timeout_seconds)
+        manager.on_silence = _note_of_silence(manager.base_url)
         try:
             health = manager.get_health()
         except SessionClientError as exc:
@@ -81,6 +89,22 @@ def _open_own(found: Found | None, config: Config, timeout_seconds: float) -> Ma
             )
         time.sleep(POLL_SECONDS)
         found = find_manager()
+
+
+def _note_of_silence(url: str) -> Callable[[], None]:
+    """Return a function for another thread that notes once that the manager is silent."""
+    context = click.get_current_context()
+    noted: list[str] = []
+
+    def note_once() -> None:
+        if not noted:
+            noted.append(url)
+            with context.scope(cleanup=False):
+                note(
+                    f"waiting for an answer of the session manager at {url} (Ctrl-C ends the wait)"
+                )
+
+    return note_once
 
 
 def _start() -> Found:
