@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
+from agent_orchestrator.session_client import SessionNotFoundError
 from tests.commands.shell import DONE
 from tests.stress.imports import begin_again, made, stored
 from tests.stress.scene import Scene
@@ -30,9 +32,12 @@ def grow(path: Path, whole: bytes, chance: Random) -> None:
         file.write(whole[size:end])
 
 
-def heads_of(scene: Scene, transcripts: list[Transcript]) -> list[int]:
-    found = {each["session_id"]: each["last_seq"] for each in scene.records.find_sessions()}
-    return [found.get(each.session_id, 0) for each in transcripts]
+def is_stored(scene: Scene, transcripts: list[Transcript], expected: list[Any]) -> bool:
+    """Return whether the record has everything, the transcripts too, which follow their events."""
+    try:
+        return stored(scene, transcripts) == expected
+    except SessionNotFoundError:
+        return False
 
 
 def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene: Scene) -> None:
@@ -67,8 +72,7 @@ def test_killed_watchers_end_as_an_undisturbed_import(campaign: Campaign, scene:
     for path, whole in texts.items():
         with path.open("ab") as file:
             file.write(whole[file.tell() :])
-    heads = [facts["last_seq"] for facts, _, _ in expected]
-    wait_for(lambda: heads_of(scene, transcripts) == heads, "all events are imported")
+    wait_for(lambda: is_stored(scene, transcripts, expected), "everything is imported")
     running.signal(signal.SIGKILL)
     running.wait_for_death()
     assert stored(scene, transcripts) == expected
