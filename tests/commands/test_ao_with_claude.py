@@ -169,7 +169,7 @@ def test_notice_reaches_the_running_agent_once(
     steps = script(tool("Bash", command=command), {"text": "I know."})
     running = claude.start("ao-new", "x", "-p", steps)
     wait_for(lambda: pids_in(started), "the tool waits")
-    (session,) = records.find_sessions(session_name="x")
+    (session,) = records.find_sessions(session_name="x", project_dir=str(claude.directory))
     session_id = session["session_id"]
     wait_for(
         lambda: [r["state"] for r in records.list_requests(session_id, 1)] == ["done"],
