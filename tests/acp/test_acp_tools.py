@@ -125,8 +125,15 @@ KIMI, GEMINI = f"mcp__{NAME}__start_session", f"mcp_{NAME}_start_session"
         ("qwen", {"_meta": {"toolName": "run_shell_command"}, "title": KIMI}, False),
         ("qwen", {"title": KIMI, "kind": "other"}, False),
         ("gemini", {"toolCallId": f"{GEMINI}__{GEMINI}_1"}, True),
-        ("gemini", {"toolCallId": f"mcp_{NAME}_2_start_session__1"}, False),
-        ("gemini", {"toolCallId": "run_shell_command__1", "title": GEMINI}, False),
+        (
+            "gemini",
+            {"toolCallId": f"mcp_{NAME}_2_start_session__mcp_{NAME}_2_start_session_1"},
+            False,
+        ),
+        # The tool `_rm` of a server with a name like that of our tool.
+        ("gemini", {"toolCallId": f"{GEMINI}__rm__{GEMINI}__rm_1795708715281_0"}, False),
+        ("gemini", {"toolCallId": f"{GEMINI}__{GEMINI}__rm_1"}, False),
+        ("gemini", {"toolCallId": "shell__shell_1", "title": GEMINI}, False),
         ("opencode", {"title": f"{NAME}_start_session"}, False),
         ("copilot", {"title": f"{NAME}-start_session"}, False),
         ("acp", {"title": KIMI, "_meta": {"toolName": KIMI}}, False),
@@ -157,7 +164,8 @@ def test_name_that_two_servers_can_have_is_asked_about(leading: Acp) -> None:
     leading.preset = "gemini"
     results = []
     for tool in ("start_session", "get_result"):
-        request = ask(call_id=f"mcp_{NAME}_{tool}__1")
+        name = f"mcp_{NAME}_{tool}"
+        request = ask(call_id=f"{name}__{name}_1795708715281_0")
         leading.play(serving("gemini", HTTP), request, text("So."), DONE)
         results += outcomes(leading)
     assert results == [REJECTED, ALLOWED]

@@ -80,6 +80,16 @@ def test_servers_of_one_name_are_kept_apart_and_told(tmp_path: Path) -> None:
     assert "'notes'" in notes and "rename one" in notes
 
 
+def test_run_without_the_tools_leaves_out_the_persons_own(tmp_path: Path) -> None:
+    """The agent would act as the person through that server."""
+    spec = RunSpec(executor="codex", project_dir=tmp_path, mcp=False)
+    configured = json.dumps({NAME: {"command": "ao-mcp"}, "notes": {"command": "mine"}})
+    events, received = played(tmp_path / "run", fields={"spec": spec}, CONFIGURED=configured)
+    assert thread_of(received)[1] == {NAME: {"enabled": False}}
+    (told,) = only(events, "diagnostic")
+    assert "left out of this run" in text_of(told)
+
+
 def test_definitions_server_of_our_name_stays(tmp_path: Path) -> None:
     agent = Agent(name="a", source=tmp_path, mcp_servers={NAME: {"command": "theirs"}})
     spec = RunSpec(executor="codex", project_dir=tmp_path, agent=agent)

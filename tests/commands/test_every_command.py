@@ -13,7 +13,17 @@ import click
 
 from agent_orchestrator import __version__
 from tests.commands.command_names import ALL, LIGHT, NEED_A_MANAGER, NEED_A_RUN, arguments_of
-from tests.commands.shell import DONE, FAILED, NOT_FOUND, USAGE, Ended, Shell, call, main_of
+from tests.commands.shell import (
+    DONE,
+    FAILED,
+    NOT_FINISHED,
+    NOT_FOUND,
+    USAGE,
+    Ended,
+    Shell,
+    call,
+    main_of,
+)
 from tests.support import defective
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
@@ -152,13 +162,14 @@ def test_silent_manager_is_waited_for_with_a_note(shell: Shell) -> None:
     with silent_server() as url:
         given = shell.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url)
         with given.on_terminal("ao-status", "x") as terminal:
-            terminal.shows(
-                f"ao-status: waiting for an answer of the session manager at {url} (Ctrl-C"
-            )
+            terminal.shows(f"ao-status: waiting for an answer of the session manager at {url}")
             terminal.types("\x03")
             assert terminal.wait() == FAILED
-        stopped = given.run("ao-stop", "x")
+        stopped = given.run("ao-stop", "x", "--json")
+        waited = given.run("ao-wait", "x", "--timeout", "1", "--json")
     assert "timed out" in stopped.stderr
+    assert stopped.json == []
+    assert (waited.exit_code, waited.json) == (NOT_FINISHED, [])
 
 
 @each_row(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.runs.registry import (
     Registered,
     RegisteredRun,
@@ -21,10 +22,11 @@ from agent_orchestrator.runs.registry import (
     registry_dir,
     spared_pids,
 )
-from agent_orchestrator.runs.stop import signal_supervisor
+from agent_orchestrator.runs.stop import clear_dead, signal_supervisor
 from agent_orchestrator.session_client import _namespace
 from agent_orchestrator.shared import place
 from tests.support.manager import RunningManager
+from tests.support.recording import refused_url
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
@@ -208,3 +210,14 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError), registered(RUN, tmp_path):
         pass
     assert json.loads(theirs.read_text()) == asdict(RUN)
+
+
+def test_agent_clears_up_and_leaves_the_end_of_others_to_the_lease(tmp_path: Path) -> None:
+    """It may neither record the end of another session nor deliver its events."""
+    with supervisor(tmp_path, "s") as process:
+        process.kill()
+        process.wait(WATCHDOG_SECONDS)
+    with refused_url() as url, ManagerClient(url, run_token="agent-x") as manager:
+        session = {"session_id": "s", "status": "running", "run": 1}
+        assert clear_dead(manager, session, tmp_path) == 0
+    assert list_registered(tmp_path) == []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,10 @@ MAX_ID_CHARS = 120
 MAX_DIFF_CHARS = 200_000
 """Larger texts are not compared: comparing takes time that grows with the square."""
 _ENDS = ("completed", "failed")
+MAX_NAMING_ID_CHARS = 500
+"""Longer ids are not searched: the search takes time that grows with the square."""
+_CALL_ID = re.compile(r"(.+)__\1(?:_[0-9]+)+", re.DOTALL)
+"""Id of a call that names its tool twice, as `read_file__read_file_1795708715281_0`."""
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 """Outputs of a call whose output is in its content."""
 _CANCELLED = "it ended when its turn was cancelled"
@@ -230,8 +235,9 @@ def tool_name_in(told: Json, place: ToolNames) -> str | None:
         case {"tool_name": str(name)} | {"toolName": str(name)} if name:
             return name
     call_id = told.get("toolCallId")
-    if place is ToolNames.CALL_ID and isinstance(call_id, str) and "__" in call_id:
-        return call_id.split("__")[0]
+    if place is ToolNames.CALL_ID and isinstance(call_id, str):
+        found = _CALL_ID.fullmatch(call_id) if len(call_id) <= MAX_NAMING_ID_CHARS else None
+        return found[1] if found else None
     return _text(told.get("title")) if place is ToolNames.TITLE else None
 
 

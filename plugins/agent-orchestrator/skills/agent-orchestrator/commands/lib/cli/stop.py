@@ -111,7 +111,7 @@ def main(
             if exc.status_code is not None or manager.is_of_a_run:
                 raise
             note(f"{exc}: asking the supervisors of this machine")
-            sys.exit(_signal(sessions, config, tree=tree))
+            sys.exit(_signal(sessions, config, tree=tree, as_json=as_json))
     if as_json:
         answer_json(ended)
     else:
@@ -191,9 +191,13 @@ def _once(tell: Callable[[Exception], None]) -> Callable[[Exception], None]:
     return tell_first
 
 
-def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
-    """Signal the supervisors on this machine of the sessions that these arguments name."""
+def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: bool) -> int:
+    """Signal the supervisors on this machine of the sessions that these arguments name.
+
+    Whether a session has ended is not known, so the JSON list is empty.
+    """
     exit_code = DONE
+    tell = note if as_json else answer
     for argument in arguments:
         registered = list_registered(state_dir())
         entries = _meant(registered, argument, config)
@@ -201,12 +205,14 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool) -> int:
             if entry.is_dead:
                 clear_remains(entry, state_dir())
             elif _ask(entry):
-                answer(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
+                tell(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
             else:
                 exit_code = NOT_FOUND
         if not entries:
             note(f"no run of {argument!r} is supervised on this machine")
             exit_code = NOT_FOUND
+    if as_json:
+        answer_json([])
     return exit_code
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 
 import click
+import httpx
 
 from ..client.manager import Json
+from ..client.patient import TIMEOUT_SECONDS
 from ..console.command import DONE, FAILED, NOT_FINISHED, READS, Command, configure
-from ..console.connect import open_manager
+from ..console.connect import PATIENCE_SECONDS, open_manager
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, one_line, tell_waiting
+from ..console.output import answer, answer_json, note, one_line, tell_waiting
+from ..session_client import SessionClientError
 from ..sessions.follow import is_finished, is_waiting, wait_for
 from ..sessions.resolve import resolve, state_of
 
@@ -64,8 +67,17 @@ def main(
     4 if the time is up.
     """
     config = configure(project_dir, must_exist=False)
-    with open_manager(config) as manager:
-        found = [resolve(manager, session, config, reach=True) for session in sessions]
+    patience = PATIENCE_SECONDS if timeout is None else min(timeout, PATIENCE_SECONDS)
+    with open_manager(config, timeout_seconds=max(patience, TIMEOUT_SECONDS)) as manager:
+        try:
+            found = [resolve(manager, session, config, reach=True) for session in sessions]
+        except SessionClientError as exc:
+            if timeout is None or not isinstance(exc.__cause__, httpx.TimeoutException):
+                raise
+            note(str(exc))
+            if as_json:
+                answer_json([])
+            sys.exit(NOT_FINISHED)
         wanted = 1 if any_of_them else len({session["session_id"] for session in found})
         ended = []
         reached = wait_for(

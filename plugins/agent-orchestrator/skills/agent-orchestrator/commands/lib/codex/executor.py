@@ -153,8 +153,9 @@ class CodexExecutor:
     async def _initialize(self, server: AppServer) -> None:
         try:
             await server.initialize()
-            if servers_of(self._execution, ()):
-                self._configured = await server.configured_servers(self._execution.spec.project_dir)
+            spec = self._execution.spec
+            if servers_of(self._execution, ()) or not spec.mcp:
+                self._configured = await server.configured_servers(spec.project_dir)
         except RpcError as exc:
             raise ExecutorError(f"Codex did not start: {exc.message}") from exc
         except PeerGoneError as exc:

@@ -22,7 +22,8 @@ def servers_of(execution: Execution, configured: Collection[str]) -> dict[str, J
     servers = {name: _in_words_of_codex(given) for name, given in _defined(execution).items()}
     server = given_to(agent, execution.mcp)
     if server is None:
-        return servers
+        # The person's own would let the agent act as the person.
+        return {NAME: {"enabled": False}, **servers} if NAME in configured else servers
     if NAME not in configured:
         return {**servers, NAME: _ours(server)}
     # The person's own would act as the person, beside ours.
@@ -44,6 +45,8 @@ def notes_on(execution: Execution, configured: Collection[str]) -> Iterator[str]
             f"your own MCP server {NAME!r} is left out of this run: the run has its own server of "
             f"the orchestrator, named {other_name(execution.session_id)!r}"
         )
+    elif NAME in configured and NAME not in _defined(execution):
+        yield f"your own MCP server {NAME!r} is left out of this run, which has no such tools"
     for name in sorted(_defined(execution).keys() & set(configured)):
         yield (
             f"Codex adds the values of the definition's MCP server {name!r} to those of your own "

@@ -73,7 +73,8 @@ def _open_own(found: Found | None, config: Config, timeout_seconds: float) -> Ma
         manager = client_of(url_of(found, config), timeout_seconds=timeout_seconds)
         manager.on_silence = _note_of_silence(manager.base_url)
         try:
-            health = manager.get_health()
+            with client_of(manager.base_url) as probe:
+                health = probe.get_health()
         except SessionClientError as exc:
             if isinstance(exc.__cause__, httpx.TimeoutException):
                 return manager  # it is busy, but may still answer the command
@@ -100,9 +101,7 @@ def _note_of_silence(url: str) -> Callable[[], None]:
         if not noted:
             noted.append(url)
             with context.scope(cleanup=False):
-                note(
-                    f"waiting for an answer of the session manager at {url} (Ctrl-C ends the wait)"
-                )
+                note(f"waiting for an answer of the session manager at {url}")
 
     return note_once
 

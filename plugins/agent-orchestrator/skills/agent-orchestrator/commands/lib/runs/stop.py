@@ -64,8 +64,9 @@ def find_registered(state: Path, *, session_id: str) -> Iterator[Registered]:
 def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None:
     """Stop the processes that dead supervisors of a session left, and record its end.
 
-    What they recorded is delivered first: the true end may be among it. Returns the number of these
-    processes; None if no supervisor died.
+    What they recorded is delivered first: the true end may be among it. An agent may do neither for
+    another session, so inside a run the session is lost when its lease expires. Returns the number
+    of these processes; None if no supervisor died.
     """
     dead = [
         entry for entry in find_registered(state, session_id=session["session_id"]) if entry.is_dead
@@ -73,10 +74,11 @@ def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None
     if not dead:
         return None
     count = sum(clear_remains(entry, state) for entry in dead)
-    if not manager.is_of_a_run:  # the outboxes of other sessions wait there, too
-        from .delivery import deliver_leftovers  # slow to import, and rarely needed
+    if manager.is_of_a_run:
+        return count
+    from .delivery import deliver_leftovers  # slow to import, and rarely needed
 
-        deliver_leftovers(manager, outbox_dir(state))
+    deliver_leftovers(manager, outbox_dir(state))
     session = manager.get_session(session["session_id"])
     if session["status"] == "running" and any(e.run.run == session["run"] for e in dead):
         stop = create_event("session_stop", reason="lost", error="its supervisor died")
