@@ -386,3 +386,12 @@ def test_setup_installs_only_packages_with_a_hash() -> None:
         assert re.search(rf"(?m)^{tool}==\S+ \\\n    --hash=sha256:", read("requirements.lock")), (
             tool
         )
+
+
+def test_examples_take_no_text_of_an_agent_for_an_option() -> None:
+    """Nor for the name of a file, as `curl -d` does with a text that begins with `@`."""
+    page = (ROOT / "docs/how-to/get-notified.md").read_text()
+    examples = "".join(re.findall(r"```(?:sh|text)\n(.*?)```", page, re.DOTALL))
+    before = re.findall(r'(\S+) \\?"[^"\\]*\$AO_TEXT', examples)
+    guarded = re.findall(r'(?:(?:--|--data-raw) \\?"|"Session )\$AO_TEXT', examples)
+    assert len(guarded) == len(before) == examples.count("$AO_TEXT") >= 4, before
