@@ -46,17 +46,16 @@ class TargetsFile:
         """
         try:
             check_private(self._path)
-            descriptor = open_to_read(self._path)
+            with os.fdopen(open_to_read(self._path), "rb") as file:
+                text = file.read()
         except FileNotFoundError:
             return ()
         except OSError as exc:
             raise TargetsFileError(f"cannot read {self._path}: {exc.strerror}") from exc
-        with os.fdopen(descriptor, "rb") as file:
-            text = file.read()
         try:
             content = json.loads(text)
             return tuple(map(Target.from_json, content["targets"]))
-        except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
             raise TargetsFileError(
                 f"{self._path} is not a file of targets ({type(exc).__name__}): correct it, or "
                 "remove it and add the targets again"
@@ -65,7 +64,8 @@ class TargetsFile:
     def known(self) -> Sequence[Target]:
         """Return all targets; read the file only if it has changed.
 
-        If the file cannot be read, the targets stay as they were, and the log has the reason.
+        It never raises: events must be stored, whatever the file is. If it cannot be read, the
+        targets stay as they were, and the log has the reason.
         """
         seen = self._look()
         known, targets = self._known
@@ -75,6 +75,8 @@ class TargetsFile:
             targets = () if seen is None else self.read()
         except TargetsFileError as exc:
             logger.error("%s; the targets of alerts stay as they were", exc)
+        except Exception:
+            logger.exception("a defect; the targets of alerts stay as they were")
         self._known = seen, targets
         return targets
 

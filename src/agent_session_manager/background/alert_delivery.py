@@ -71,13 +71,14 @@ class AlertDelivery:
 
     async def run(self) -> None:
         arrived = self._queue.arrivals()
+        is_begun = False
         try:
-            for target in self._targets.known():
-                if target.disabled:  # the manager may have ended before it gave up its alerts
-                    await self._give_up(target, target.disabled)
             while True:
                 arrived.clear()
                 try:
+                    if not is_begun:
+                        await self._give_up_disabled()
+                        is_begun = True
                     pause = await self._begin_attempts(arrived)
                 except OrchestratorError as exc:
                     logger.warning("the alerts could not be read: %s", exc)
@@ -92,6 +93,12 @@ class AlertDelivery:
                 attempt.cancel()
             if attempts:
                 await asyncio.wait(attempts)
+
+    async def _give_up_disabled(self) -> None:
+        """Give up alerts of disabled targets: the manager may have ended before it did."""
+        for target in self._targets.known():
+            if target.disabled:
+                await self._give_up(target, target.disabled)
 
     async def _begin_attempts(self, arrived: asyncio.Event) -> float:
         """Begin an attempt for each target that can; return the seconds until the next look."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,6 +172,7 @@ def damaged(change: Callable[[Any], object]) -> Callable[[Path], None]:
         lambda path: path.write_text("[]"),
         lambda path: path.write_text('{"targets": [1]}'),
         lambda path: path.write_bytes(b"\xff"),
+        lambda path: path.write_text("[" * 100_000),
         lambda path: path.chmod(0o644),
         damaged(lambda each: each.update(on=["x"])),
         damaged(lambda each: each.pop("command")),
@@ -203,3 +205,19 @@ def test_damaged_file_is_logged_once(
     (tmp_path / CONTENT).touch(mode=0o600)
     assert [file.known(), file.known()] == [(), ()]
     assert [record.levelname for record in caplog.records] == ["ERROR"]
+
+
+@each_row("error", [OSError(5, "Input/output error"), MemoryError(), RuntimeError("defect")])
+def test_events_are_stored_whatever_the_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    file = TargetsFile(tmp_path)
+    add(file, target())
+    interests = file.interests()
+    add(file, target("other"))
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "fdopen", fail)
+    assert file.interests() == interests

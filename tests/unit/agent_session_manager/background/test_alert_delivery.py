@@ -41,6 +41,8 @@ class World:
         self.answers: dict[str, list[Outcome | Exception | asyncio.Event]] = {}
         self.refusals: list[Exception] = []
         """Errors of the next uses of the store."""
+        self.defects: list[Exception] = []
+        """Errors of the next looks at the targets."""
         self.next_at = NOW
         self.sent: list[str] = []
         self.settled: list[SettleAlert] = []
@@ -89,6 +91,8 @@ class World:
         return 1
 
     def known(self) -> Sequence[Target]:
+        if self.defects:
+            raise self.defects.pop(0)
         return self.targets
 
     def disable(self, target_id: str, reason: str) -> None:
@@ -232,6 +236,13 @@ def test_unreadable_queue_is_read_again(caplog: pytest.LogCaptureFixture) -> Non
     world.deliver(all_settled)
     assert world.pauses[:2] == [RETRY_SECONDS] * 2
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+def test_defect_of_the_first_look_does_not_end_the_delivery() -> None:
+    world = World(a=1)
+    world.defects = [RuntimeError("defect")]
+    world.wake.set()
+    assert world.deliver(all_settled).sent == ["a0"]
 
 
 def test_target_that_is_gone_gets_no_more_alerts() -> None:
