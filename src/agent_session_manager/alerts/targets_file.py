@@ -24,7 +24,8 @@ FILE_NAME = "notify.json"
 MAX_TARGETS = 20
 _VERSION = 1
 
-Seen = tuple[int, int, int]
+Seen = tuple[int, int, int] | str | None
+"""A version of the file: its state, the reason why that is not known, or None without a file."""
 
 
 class TargetsFileError(Exception):
@@ -36,7 +37,7 @@ class TargetsFile:
 
     def __init__(self, state_dir: Path) -> None:
         self._path = state_dir / FILE_NAME
-        self._known: tuple[Seen | None, Sequence[Target]] = (None, ())
+        self._known: tuple[Seen, Sequence[Target]] = (None, ())
 
     def read(self) -> Sequence[Target]:
         """Return all targets, in the order of their addition.
@@ -117,12 +118,15 @@ class TargetsFile:
             ]
         )
 
-    def _look(self) -> Seen | None:
+    def _look(self) -> Seen:
         try:
-            status = self._path.stat()
-        except OSError:
+            status = self._path.lstat()
+        except FileNotFoundError:
             return None
-        return status.st_ino, status.st_mtime_ns, status.st_size
+        except OSError as exc:
+            return str(exc)  # reading it fails too, and tells so
+        # The time of the last change of the status: a new mode or owner counts too.
+        return status.st_ino, status.st_ctime_ns, status.st_size
 
     def _write(self, targets: Sequence[Target]) -> None:
         content = {"version": _VERSION, "targets": [target.to_json() for target in targets]}

@@ -221,3 +221,30 @@ def test_events_are_stored_whatever_the_file_is(
 
     monkeypatch.setattr(os, "fdopen", fail)
     assert file.interests() == interests
+
+
+def test_corrected_mode_of_the_file_is_noticed(tmp_path: Path) -> None:
+    add(TargetsFile(tmp_path), target())
+    (tmp_path / CONTENT).chmod(0o644)
+    file = TargetsFile(tmp_path)
+    assert file.known() == ()
+    before = (tmp_path / CONTENT).stat().st_ctime_ns
+    while (tmp_path / CONTENT).stat().st_ctime_ns == before:
+        (tmp_path / CONTENT).chmod(0o600)
+    assert [each.name for each in file.known()] == ["phone"]
+
+
+def test_hidden_file_is_told_and_keeps_its_targets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    state = tmp_path / "state"
+    state.mkdir(mode=0o700)
+    file = TargetsFile(state)
+    add(file, target())
+    known = file.known()
+    state.rename(tmp_path / "moved")
+    state.write_text("")
+    assert [file.known(), file.known()] == [known, known]
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    state.unlink()
+    assert file.known() == ()
