@@ -121,7 +121,7 @@ class _Output:
 
 
 def _outcome(code: int | None, said: bytes) -> Outcome:
-    text = excerpt(said)
+    text = excerpt(said.decode("utf-8", "replace"))
     if code == 0:
         return Outcome(answer=f"exit code 0{f': {text}' if text else ''}")
     ended = f"ended by signal {-code}" if code is not None and code < 0 else f"exit code {code}"

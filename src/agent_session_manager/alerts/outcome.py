@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from agent_shared.log import shown
+from agent_shared.masking import Masking
 
 MAX_ANSWER_BYTES = 1024
 _MAX_SHOWN_CHARS = 200
@@ -27,7 +28,10 @@ def failure(text: str, *, asked_seconds: float = 0.0, is_gone: bool = False) -> 
     return Outcome(answer=text, error=text, asked_seconds=asked_seconds, is_gone=is_gone)
 
 
-def excerpt(said: bytes) -> str:
-    """Return the beginning of an answer in one line, for a log and for people."""
-    line = shown(" ".join(said.decode("utf-8", "replace").split()))
+def excerpt(said: str) -> str:
+    """Return the beginning of an answer in one line, for a log and for people.
+
+    Credentials are masked.
+    """
+    line = shown(" ".join(Masking().text(said).split()))
     return line if len(line) <= _MAX_SHOWN_CHARS else line[:_MAX_SHOWN_CHARS] + "…"

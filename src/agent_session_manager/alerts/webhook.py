@@ -1,7 +1,8 @@
 """Delivery to a webhook: one POST request.
 
-Redirects are not followed, and only the beginning of an answer is read. Proxies are those of the
-environment; a webhook on this machine is called directly.
+Redirects are not followed, and only the beginning of an answer is read. What it repeats of the URL
+is left out, because a URL is often a secret. Proxies are those of the environment; a webhook on
+this machine is called directly.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from agent_session_manager import __version__
 from agent_session_manager.alerts.outcome import MAX_ANSWER_BYTES, Outcome, excerpt, failure
 from agent_session_manager.alerts.signature import sign
 from agent_session_manager.alerts.target import Webhook
+from agent_session_manager.alerts.url_secrets import hide_url
 
 _HEADERS = {
     "Content-Type": "application/json",
@@ -62,13 +64,14 @@ async def post(
                 said += chunk
                 if len(said) >= MAX_ANSWER_BYTES:
                     break
-            return _outcome(response, bytes(said[:MAX_ANSWER_BYTES]), now=now)
+            text = said[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
+            return _outcome(response, excerpt(hide_url(text, webhook.url)), now=now)
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
-        return failure(excerpt(f"{type(exc).__name__}: {exc}".encode()))
+        return failure(excerpt(hide_url(f"{type(exc).__name__}: {exc}", webhook.url)))
 
 
-def _outcome(response: httpx.Response, said: bytes, *, now: datetime) -> Outcome:
-    answer = f"HTTP {response.status_code} {excerpt(said)}".rstrip()
+def _outcome(response: httpx.Response, said: str, *, now: datetime) -> Outcome:
+    answer = f"HTTP {response.status_code} {said}".rstrip()
     if response.is_success:
         return Outcome(answer=answer)
     if response.is_redirect:

@@ -210,6 +210,38 @@ def test_answer_decides_the_outcome(reply: Reply, expected: dict[str, Any]) -> N
     assert "webhook-signature" not in received.headers
 
 
+@each_row(
+    "path, said, shown",
+    [
+        ("/services/T0/SECRETTOKEN", "Cannot POST /services/T0/SECRETTOKEN", "Cannot POST …"),
+        ("/services/T0/SECRETTOKEN", "no token secrettoken of T0", "no token … of T0"),
+        ("/T0/SECRETTOKEN", "x" * 1012 + "SECRETTO", None),
+        ("/T0/SECRETTOKEN", "/T0/SECRETTOKEN " * 64, None),
+        ("/h?key=SECRET%26TOKEN&b=1", "key=SECRET&amp;TOKEN, SECRET%26TOKEN", "key=…, …"),
+        ("/SECRET|TOKEN", "POST /SECRET%7CTOKEN", "POST …"),
+        ("/T0/SECRETTOKEN", "é" + "x" * 180 + " /T0/SECRETTOKEN", None),
+        ("/", "a / b", "a / b"),
+    ],
+)
+def test_answer_does_not_repeat_the_secret_of_the_url(
+    path: str, said: str, shown: str | None
+) -> None:
+    with receiving(Reply(404, body=said.encode())) as receiver:
+        url = receiver.url.removesuffix("/hook") + path
+        outcome = send(webhook=Webhook(url=url))
+    assert outcome.error is not None
+    assert "secret" not in outcome.error.lower()
+    if shown is not None:
+        assert outcome.error == f"HTTP 404 {shown}"
+
+
+def test_answer_has_no_credentials() -> None:
+    token = "ghp_" + "aB3dE6gH9j" * 4
+    with receiving(Reply(500, body=f"bad {token[:40]}".encode())) as receiver:
+        told = [send(webhook=Webhook(url=receiver.url)), sh(f"echo bad {token[:40]}; exit 1")]
+    assert all("bad [masked: " in str(outcome.error) for outcome in told), told
+
+
 def test_only_the_beginning_of_an_answer_is_read() -> None:
     with receiving(Reply(500, body=b"x" * 100_000, is_endless=True)) as receiver:
         outcome = send(webhook=Webhook(url=receiver.url))
