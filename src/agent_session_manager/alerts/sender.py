@@ -44,7 +44,13 @@ class Sender:
         from agent_session_manager.alerts.webhook import post, tls_context
 
         if self._tls is None:
-            self._tls = await asyncio.to_thread(tls_context)
+            try:
+                self._tls = await asyncio.to_thread(tls_context)
+            except OSError as exc:
+                return failure(
+                    "the certificates of the environment (SSL_CERT_FILE, SSL_CERT_DIR) cannot be "
+                    f"read: {exc.strerror}"
+                )
         body = body_of(alert, self._manager_url, webhook.format)
         return await post(webhook, alert.alert_id, body, now=self._time.clock(), tls=self._tls)
 

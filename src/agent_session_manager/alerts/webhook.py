@@ -49,8 +49,15 @@ async def post(
 ) -> Outcome:
     """Send a body. The caller limits the time."""
     try:
+        client = httpx.AsyncClient(verify=tls, trust_env=not webhook.is_local, timeout=None)
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
+        return failure(
+            "the proxy settings of the environment (ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY) "
+            f"cannot be used: {excerpt(str(exc))}"
+        )
+    try:
         async with (
-            httpx.AsyncClient(verify=tls, trust_env=not webhook.is_local, timeout=None) as client,
+            client,
             client.stream(
                 "POST",
                 webhook.url,
@@ -66,7 +73,7 @@ async def post(
                     break
             text = said[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
             return _outcome(response, excerpt(hide_url(text, webhook.url)), now=now)
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as exc:
         return failure(excerpt(hide_url(f"{type(exc).__name__}: {exc}", webhook.url)))
 
 
@@ -87,5 +94,5 @@ def _asked_seconds(text: str, *, now: datetime) -> float:
         return float(text[:9])
     try:
         return max(0.0, (parsedate_to_datetime(text) - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

@@ -195,6 +195,10 @@ def test_request_is_signed_over_what_is_sent() -> None:
         (Reply(503, {"Retry-After": "soon"}), {"error": "HTTP 503"}),
         (Reply(503, {"Retry-After": "-1"}), {"error": "HTTP 503"}),
         (
+            Reply(503, {"Retry-After": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}),
+            {"error": "HTTP 503"},
+        ),
+        (
             Reply(302, {"Location": "/elsewhere"}),
             {"error": "HTTP 302: redirects are not followed; use the final URL"},
         ),
@@ -253,6 +257,26 @@ def test_local_webhook_ignores_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with receiving() as receiver:
         assert send(webhook=Webhook(url=receiver.url)).error is None
+
+
+@each_row(
+    "name, value, said",
+    [
+        ("ALL_PROXY", "socks5://127.0.0.1:1", "socksio"),
+        ("ALL_PROXY", "gopher://me:password@127.0.0.1:1", "gopher"),
+        ("ALL_PROXY", "http://127.0.0.1:x", "proxy settings"),
+        ("SSL_CERT_FILE", "/nonexistent", "No such file"),
+    ],
+)
+def test_wrong_environment_is_explained(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    outcome = send(webhook=Webhook(url="https://192.0.2.1/x"))
+    assert outcome.error is not None
+    assert name in outcome.error
+    assert said in outcome.error
+    assert "password" not in outcome.error
 
 
 def test_refused_connection_is_a_failure() -> None:
