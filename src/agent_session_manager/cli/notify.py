@@ -236,7 +236,7 @@ def _new_target(name: str, choices: Mapping[str, Any]) -> Target:
     interest = Interest(
         target_id=new_target_id(),
         kinds=parse_kinds(choices["on"]),
-        project_dir=None if project is None else str(Path(project).expanduser().absolute()),
+        project_dir=None if project is None else _directory(project),
         top_level=choices["top_level"],
     )
     command, url = choices["command"], choices["webhook"]
@@ -258,6 +258,14 @@ def _new_target(name: str, choices: Mapping[str, Any]) -> Target:
         target = Target(name=name, interest=interest, webhook=webhook)
     check_target(target)
     return target
+
+
+def _directory(project: Path) -> str:
+    """Return the path of a project as sessions have it: absolute, and without links."""
+    try:
+        return str(project.expanduser().resolve())
+    except (OSError, RuntimeError) as exc:  # an unknown user, or a loop of links
+        raise TargetError(f"--project {project} is not a directory: {exc}") from None
 
 
 def _secret(choices: Mapping[str, Any]) -> str | None:

@@ -77,6 +77,14 @@ def test_targets_are_added_listed_tried_and_removed(tmp_path: Path) -> None:
     assert [each["name"] for each in notify.listed()] == ["say"]
 
 
+def test_project_is_stored_as_sessions_store_theirs(tmp_path: Path) -> None:
+    notify = Notify(tmp_path / "home", tmp_path / "state")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "link").symlink_to("project")
+    notify("add", "x", "--command", "true", "--project", f"{tmp_path}/project/../link")
+    assert [each["project_dir"] for each in notify.listed()] == [str(tmp_path / "project")]
+
+
 @each_row(
     "options, word",
     [
@@ -86,6 +94,7 @@ def test_targets_are_added_listed_tried_and_removed(tmp_path: Path) -> None:
         (("--command", "true", "--on", "later"), "'later' is not a list of: waiting, ended, lost"),
         (("--command", "true", "--format", "slack"), "--format is for a webhook only"),
         (("--command", "true", "--secret-file", "/x"), "--secret-file is for a webhook only"),
+        (("--command", "true", "--project", "~unknown-user/x"), "--project ~unknown-user/x"),
         (("--command", "true", "--allow-http"), "--allow-http is for a webhook only"),
         (("--webhook", "http://example.com/x"), "--allow-http"),
         (("--webhook", "https://example.com", "--secret-file", "/nonexistent"), "/nonexistent"),
