@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 from asyncio.subprocess import STDOUT
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from agent_session_manager.alerts.message import title_of, url_of
 from agent_session_manager.alerts.outcome import MAX_ANSWER_BYTES, Outcome, excerpt, failure
 from agent_session_manager.domain.alert import Alert
 from agent_shared.desktop import DESKTOP_VARIABLES
+from agent_shared.log import one_line
 
 PASSED = (
     *("HOME", "LANG", "LC_ALL", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"),
@@ -29,7 +29,6 @@ PASSED = (
 _READ_BYTES = 65536
 _READS_OF_A_PIPE = 16
 """Number of reads after which a full pipe is empty; a child may write more all the time."""
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f]+")
 
 
 def variables_of(alert: Alert, manager_url: str) -> dict[str, str]:
@@ -44,7 +43,7 @@ def variables_of(alert: Alert, manager_url: str) -> dict[str, str]:
         "AO_TEXT": title_of(alert),
         "AO_URL": url_of(alert, manager_url),
     }
-    return {name: _line(value) for name, value in values.items()}
+    return {name: one_line(str(value or "")) for name, value in values.items()}
 
 
 def environment_of(environ: Mapping[str, str]) -> dict[str, str]:
@@ -126,8 +125,3 @@ def _outcome(code: int | None, said: bytes) -> Outcome:
         return Outcome(answer=f"exit code 0{f': {text}' if text else ''}")
     ended = f"ended by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
     return failure(f"{ended}{f': {text}' if text else ''}")
-
-
-def _line(value: object) -> str:
-    text = "" if value is None else _CONTROLS.sub(" ", str(value))
-    return text.encode("utf-8", "replace").decode()

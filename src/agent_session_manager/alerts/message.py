@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from agent_session_manager.alerts.target import ENDED, BodyFormat
 from agent_session_manager.domain.alert import Alert, AlertKind
+from agent_shared.log import one_line
 
 _ENDS = {
     AlertKind.FINISHED: "has finished",
@@ -18,15 +19,21 @@ _ENDS = {
     AlertKind.LOST: "was lost: its supervisor no longer answers",
 }
 _REASONS = {"timeout": ": it took too long", "budget": ": its budget is used up"}
-_SLACK = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-"""The characters that Slack gives a meaning, and how to write them."""
+_BREAK = "\u200b"
+"""A space without a width. It separates characters that have a meaning only together."""
+_SLACK = (
+    *(("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")),
+    # Mentions and links in Mattermost and Discord, which take bodies for Slack too.
+    *(("@", f"@{_BREAK}"), ("](", f"]{_BREAK}(")),
+)
+"""The characters that a chat gives a meaning, and how to write them."""
 
 
 def title_of(alert: Alert) -> str:
     """Return what has happened in one line, for a person."""
-    name = str(alert.facts.get("session_name"))
+    name = one_line(str(alert.facts.get("session_name")))
     if alert.kind is AlertKind.WAITING:
-        title = (alert.facts.get("question") or {}).get("title")
+        title = one_line((alert.facts.get("question") or {}).get("title") or "")
         return f"{name} waits for you{f': {title}' if title else ''}"
     return f"{name} {_ENDS[alert.kind]}{_REASONS.get(str(alert.facts.get('reason')), '')}"
 
@@ -58,8 +65,10 @@ def body_of(alert: Alert, manager_url: str, body_format: BodyFormat = BodyFormat
 
 
 def _slack(alert: Alert, manager_url: str) -> dict[str, Any]:
-    text = title_of(alert).translate(_SLACK)
-    return {"text": f"{text} <{url_of(alert, manager_url)}|Open>"}
+    text = title_of(alert)
+    for characters, written in _SLACK:
+        text = text.replace(characters, written)
+    return {"text": f"{text} <{url_of(alert, manager_url)}|Open>", "unfurl_links": False}
 
 
 _BODIES: dict[BodyFormat, Callable[[Alert, str], dict[str, Any]]] = {

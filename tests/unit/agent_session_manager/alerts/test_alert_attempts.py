@@ -70,7 +70,7 @@ def test_command_gets_the_alert_and_no_secrets(tmp_path: Path) -> None:
     script = "import json, os, sys; print(json.dumps([dict(os.environ), json.load(sys.stdin)]))"
     into = tmp_path / "said"
     command = ("sh", "-c", f'"$@" > {into}', "sh", sys.executable, "-I", "-c", script)
-    told = alert(AlertKind.LOST, session_name="a\n\x07b\0", project_dir=None)
+    told = alert(AlertKind.LOST, session_name="a\n\x07b\x9b\u2028\u202e\0", project_dir=None)
     assert send(told, command=command) == Outcome(answer="exit code 0")
     environment, message = json.loads(into.read_text())
     ours = {name: value for name, value in environment.items() if name.startswith("AO_")}
@@ -85,7 +85,10 @@ def test_command_gets_the_alert_and_no_secrets(tmp_path: Path) -> None:
     }
     assert environment["HOME"] == "/home/me"
     assert not {"AGENT_ORCHESTRATOR_TOKEN", "ANTHROPIC_API_KEY", "LD_PRELOAD"} & environment.keys()
-    assert (message["type"], message["data"]["session_name"]) == ("session.lost", "a\n\x07b\0")
+    assert (message["type"], message["data"]["session_name"]) == (
+        "session.lost",
+        told.facts["session_name"],
+    )
 
 
 def test_command_is_not_interpreted_by_a_shell() -> None:

@@ -52,11 +52,28 @@ def test_message_has_facts_time_and_link() -> None:
     }
 
 
-def test_body_for_slack_escapes_its_characters() -> None:
-    told = alert(AlertKind.FINISHED, session_name="<!channel> a&b")
+@each_row(
+    "name, shown",
+    [
+        ("<!channel> a&b", "&lt;!channel&gt; a&amp;b"),
+        ("@all @here", "@\u200ball @\u200bhere"),
+        ("[Approve](https://x)", "[Approve]\u200b(https://x)"),
+        ("*a\n> b", "*a &gt; b"),
+    ],
+)
+def test_body_for_chats_escapes_their_characters(name: str, shown: str) -> None:
+    told = alert(AlertKind.FINISHED, session_name=name)
     assert json.loads(body_of(told, MANAGER, BodyFormat.SLACK)) == {
-        "text": f"&lt;!channel&gt; a&amp;b has finished <{MANAGER}/#/sessions/s%3A1|Open>"
+        "text": f"{shown} has finished <{MANAGER}/#/sessions/s%3A1|Open>",
+        "unfurl_links": False,
     }
+
+
+def test_title_is_one_line_without_controls() -> None:
+    odd = "a\r\n\tb\x00\x1b\x7f\x85\x9b31m\u2028\u2029\u202e\u2066\u200f\ud800c"
+    told = alert(AlertKind.WAITING, session_name=odd, question={"title": odd})
+    assert title_of(told) == "a b 31m c waits for you: a b 31m c"
+    assert message_of(told, MANAGER)["data"]["session_name"] == odd
 
 
 def test_sample_names_itself_a_test() -> None:

@@ -29,6 +29,7 @@ MAX_PLACES = 40
 # line: DEL and C1, marks that change the direction of text, and lone surrogates.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROLS = re.compile(f"[\x00-\x08\x0b-\x1f]|{_OBEYED.pattern}")
+_NOT_IN_LINES = re.compile(f"(?:[\x00-\x1f]|{_OBEYED.pattern})+")
 _WHOSE_WORDS_ARE_KEPT = ("sqlalchemy.", "psycopg.")
 
 
@@ -54,6 +55,11 @@ class LineFormatter(logging.Formatter):
 def shown(text: str) -> str:
     """Return lines of a log with terminal control characters escaped."""
     return _CONTROLS.sub(_escaped, text)
+
+
+def one_line(text: str) -> str:
+    """Return a text in one line: terminal control characters and line breaks become spaces."""
+    return _NOT_IN_LINES.sub(" ", text)
 
 
 def write_log_to(path: Path) -> None:
