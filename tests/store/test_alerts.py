@@ -267,19 +267,58 @@ def test_queue_is_bounded_and_keeps_the_newest(
 ) -> None:
     monkeypatch.setattr(written, "MAX_WAITING", 3)
     monkeypatch.setattr(written, "MAX_KEPT", 2)
-    create(store)
-    append(store, *(question(f"q{n}") for n in range(5)))
-    append(store, *(question(f"p{n}") for n in range(5)))
+    sessions = [f"s{n}" for n in range(5)]
+    for session_id in sessions:
+        create(store, session_id)
+    for changes in ([question("q")], [decision("q"), question("p")]):
+        store.commit([appending(session_id, *changes) for session_id in sessions])
     told = summary(store)
     assert (told.waiting, told.given_up) == (3, 2)
     assert told.error == "3 alerts wait for this target already"
     assert made(store, GiveUpAlerts(target_id="t", error="gone")) == 3
     assert (summary(store).waiting, summary(store).given_up) == (0, 2)
-    append(store, *(question(f"r{n}") for n in range(3)))
+    store.commit([appending(session_id, question("r")) for session_id in sessions[:3]])
     assert len(deliver_all(store)) == 3
     with store._database.reading.connect() as connection:
         kept = connection.scalar(text("SELECT count(*) FROM alerts WHERE state = 'delivered'"))
     assert kept == 1
+
+
+def test_session_has_one_waiting_alert_for_its_open_questions(
+    store: SqlStore, targets: Targets
+) -> None:
+    targets.append(Interest(target_id="u", kinds=ALL))
+    create(store, "s")
+    create(store, "other")
+    append(store, question("a"), question("b"))
+    append(store, question("c"))
+    append(store, question("d"), session_id="other")
+    assert deliver_all(store, "u") == [("s", "waiting"), ("other", "waiting")]
+    append(store, question("e"))  # for u only, which has no waiting alert
+    assert deliver_all(store, "u") == [("s", "waiting")]
+    append(store, decision("a"))  # its person may not look again
+    append(store, question("f"))
+    append(store, question("g"))
+    told = [("s", "waiting"), ("other", "waiting"), ("s", "waiting")]
+    assert deliver_all(store) == told
+    assert deliver_all(store, "u") == [("s", "waiting")]
+
+
+def test_sessions_of_agents_leave_places_for_others(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(written, "MAX_WAITING", 4)
+    monkeypatch.setattr(written, "RESERVED_PLACES", 2)
+    create(store, "lead")
+    for session_id in ("a", "b", "c"):
+        create(store, session_id, parent_session_id="lead")
+        append(store, question("q"), session_id=session_id)
+    told = summary(store)
+    assert (told.waiting, told.given_up) == (2, 1)
+    append(store, question("q"), session_id="lead")
+    append(store, stop(), session_id="lead")
+    told = summary(store)
+    assert (told.waiting, told.given_up) == (4, 1)
 
 
 def test_alerts_survive_a_restart(

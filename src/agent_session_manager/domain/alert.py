@@ -26,6 +26,8 @@ KEPT_FOR = timedelta(days=7)
 """Age after which an alert is deleted, whatever its state."""
 MAX_WAITING = 1000
 """Maximum number of waiting alerts of a target; more are given up at once."""
+RESERVED_PLACES = 200
+"""Number of these places that sessions which another session has started cannot take."""
 MAX_ERROR_CHARS = 500
 
 

@@ -18,6 +18,7 @@ from agent_session_manager.domain.alert import (
     MAX_AGE,
     MAX_ERROR_CHARS,
     MAX_WAITING,
+    RESERVED_PLACES,
     AlertKind,
     AlertState,
     Interest,
@@ -62,6 +63,21 @@ _QUESTION: Select[Any] = (
 _WAITING = select(func.count()).where(
     alerts.c.target_id == bindparam("of_target"), alerts.c.state == AlertState.WAITING.value
 )
+_TOLD = (
+    select(alerts.c.facts)
+    .where(
+        alerts.c.target_id == bindparam("of_target"),
+        alerts.c.state == AlertState.WAITING.value,
+        alerts.c.session_number == bindparam("of"),
+        alerts.c.kind == AlertKind.WAITING.value,
+    )
+    .order_by(alerts.c.number.desc())
+    .limit(1)
+)
+"""The newest alert about a question of a session that waits for a target."""
+_IS_OPEN = select(questions.c.seq).where(
+    questions.c.session_number == bindparam("of"), questions.c.question_id == bindparam("asked")
+)
 _BEYOND = (
     select(alerts.c.number)
     .where(alerts.c.target_id == bindparam("of_target"), alerts.c.state == bindparam("in_state"))
@@ -77,6 +93,12 @@ class _News(NamedTuple):
     kind: AlertKind
     reason: Reason | None = None
     question_seq: int | None = None
+
+
+class _New(NamedTuple):
+    row: dict[str, Any]
+    is_child: bool
+    """True if another session has started the session."""
 
 
 class Alerts:
@@ -108,16 +130,24 @@ class Alerts:
     def write(self) -> bool:
         """Store the alerts that targets want; return whether there are any."""
         interests = self._interests() if self._news else ()
-        values = [row for news in self._news for row in self._rows_of(news, interests)]
+        by_target: dict[str, list[_New]] = {}
+        for news in self._news:
+            for new in self._new_of(news, interests):
+                by_target.setdefault(new.row["target_id"], []).append(new)
+        values, full = [], []
+        for target_id, of_target in by_target.items():
+            rows_of_target = self._placed(target_id, of_target)
+            values += rows_of_target
+            if any(row["state"] == AlertState.GIVEN_UP.value for row in rows_of_target):
+                full.append(target_id)
         if not values:
             return False
-        full = self._refuse_beyond_the_queue(values)
         self._connection.execute(insert(alerts), values)
         for target_id in full:
             _delete_old(self._connection, target_id, now=self._now)
         return True
 
-    def _rows_of(self, news: _News, interests: Sequence[Interest]) -> list[dict[str, Any]]:
+    def _new_of(self, news: _News, interests: Sequence[Interest]) -> list[_New]:
         if not any(news.kind in interest.kinds for interest in interests):
             return []
         of_run = {"of": news.session_number, "of_run": news.run}
@@ -128,21 +158,23 @@ class Alerts:
         facts = self._facts(news, session) if wanting else None
         if facts is None:
             return []
-        text = orjson.dumps(facts).decode()
+        row = {
+            "session_number": news.session_number,
+            "kind": news.kind.value,
+            "facts": orjson.dumps(facts).decode(),
+            "created_at": self._now,
+            "state": AlertState.WAITING.value,
+            "attempts": 0,
+            "next_at": self._now,
+            "settled_at": None,
+            "error": None,
+        }
+        is_child = session.parent_session_id is not None
         return [
-            {
-                "alert_id": f"alert_{uuid4().hex}",
-                "target_id": interest.target_id,
-                "session_number": news.session_number,
-                "kind": news.kind.value,
-                "facts": text,
-                "created_at": self._now,
-                "state": AlertState.WAITING.value,
-                "attempts": 0,
-                "next_at": self._now,
-                "settled_at": None,
-                "error": None,
-            }
+            _New(
+                {**row, "alert_id": f"alert_{uuid4().hex}", "target_id": interest.target_id},
+                is_child,
+            )
             for interest in wanting
         ]
 
@@ -169,21 +201,39 @@ class Alerts:
             facts["question"] = _question(asked)
         return facts
 
-    def _refuse_beyond_the_queue(self, values: list[dict[str, Any]]) -> list[str]:
-        """Give up alerts at once if the queue of their target is full; return these targets."""
-        full = []
-        by_target: dict[str, list[dict[str, Any]]] = {}
-        for row in values:
-            by_target.setdefault(row["target_id"], []).append(row)
-        for target_id, of_target in by_target.items():
-            waiting = self._connection.scalar(_WAITING, {"of_target": target_id}) or 0
-            refused = of_target[max(0, MAX_WAITING - waiting) :]
-            for row in refused:
+    def _placed(self, target_id: str, news: Sequence[_New]) -> list[dict[str, Any]]:
+        """Return the rows of one target, those given up for which its queue has no place.
+
+        A session gets no alert about a question while one about an earlier question waits: it
+        leads to the same page. So no session can fill the queue with open questions.
+        """
+        waiting = self._connection.scalar(_WAITING, {"of_target": target_id}) or 0
+        had_waiting = waiting > 0
+        placed = []
+        asking: set[int] = set()
+        for row, is_child in news:
+            if row["kind"] == AlertKind.WAITING.value:
+                number = row["session_number"]
+                if number in asking or (had_waiting and self._is_told(target_id, number)):
+                    continue
+                asking.add(number)
+            places = MAX_WAITING - (RESERVED_PLACES if is_child else 0)
+            if waiting < places:
+                waiting += 1
+            else:
                 row["state"], row["settled_at"] = AlertState.GIVEN_UP.value, self._now
-                row["error"] = f"{MAX_WAITING} alerts wait for this target already"
-            if refused:
-                full.append(target_id)
-        return full
+                row["error"] = f"{waiting} alerts wait for this target already"
+            placed.append(row)
+        return placed
+
+    def _is_told(self, target_id: str, number: int) -> bool:
+        """Return whether an alert waits about a question of a session that is still open."""
+        told = self._connection.scalar(_TOLD, {"of_target": target_id, "of": number})
+        if told is None:
+            return False
+        question = rows.readable_fields(told).get("question") or {}
+        of = {"of": number, "asked": question.get("question_id")}
+        return self._connection.scalar(_IS_OPEN, of) is not None
 
     def settle(self, change: SettleAlert) -> AlertState | None:
         waiting = self._connection.execute(
