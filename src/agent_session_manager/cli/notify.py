@@ -63,6 +63,13 @@ def notify() -> None:
 @click.option("--command", metavar="COMMAND", help="Run this program. No shell interprets it.")
 @click.option("--webhook", metavar="URL", help="Send a POST request to this URL.")
 @click.option(
+    "--webhook-file",
+    type=FILE,
+    metavar="FILE",
+    help="Read the URL of --webhook from this file; - is stdin. So a URL that is a secret gets "
+    "neither into the history of the shell nor into the list of processes.",
+)
+@click.option(
     "--on",
     default=EVERYTHING,
     metavar="LIST",
@@ -102,7 +109,7 @@ def add(name: str, state_dir: str | None, as_json: bool, **choices: Any) -> None
     Examples:
       agent-session-manager notify add desktop --command 'sh -c "notify-send -- \\"$AO_TEXT\\""'
       agent-session-manager notify add team --webhook https://example.com/hook --on waiting,failed
-      agent-session-manager notify add chat --format slack --webhook https://hooks.slack.com/…
+      agent-session-manager notify add chat --format slack --webhook-file url.txt
     """
     settings = settings_from(state_dir=state_dir)
     with _refusals():
@@ -240,8 +247,11 @@ def _new_target(name: str, choices: Mapping[str, Any]) -> Target:
         top_level=choices["top_level"],
     )
     command, url = choices["command"], choices["webhook"]
-    if (command is None) == (url is None):
-        raise TargetError("give either --command or --webhook")
+    given_ways = [choices[way] for way in ("command", "webhook", "webhook_file")]
+    if sum(way is not None for way in given_ways) != 1:
+        raise TargetError("give one of --command, --webhook and --webhook-file")
+    if choices["webhook_file"] is not None:
+        url = _text_in(choices["webhook_file"])
     of_webhook = {"--format": "body_format", "--secret-file": "secret_file"}
     given = [option for option, key in of_webhook.items() if choices[key] is not None]
     if url is None:
@@ -273,10 +283,16 @@ def _secret(choices: Mapping[str, Any]) -> str | None:
     file: Path | None = choices["secret_file"]
     if file is None:
         return None if choices["body_format"] == BodyFormat.SLACK else new_secret()
+    return _text_in(file)
+
+
+def _text_in(file: Path) -> str:
+    """Return the text in a file, or on stdin if the file is `-`."""
     try:
-        return file.read_text("utf-8").strip()
+        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
     except (OSError, ValueError) as exc:
         raise TargetError(f"cannot read {file}: {exc}") from None
+    return text.strip()
 
 
 def _known(settings: Settings, name: str) -> Target:

@@ -8,8 +8,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from click.testing import CliRunner
+
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.targets_file import TargetsFile
+from agent_session_manager.cli.main import main
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 from tests.store.promises.events import stop
@@ -88,14 +91,19 @@ def test_project_is_stored_as_sessions_store_theirs(tmp_path: Path) -> None:
 @each_row(
     "options, word",
     [
-        ((), "--command or --webhook"),
-        (("--command", "true", "--webhook", "https://example.com"), "--command or --webhook"),
+        ((), "one of --command, --webhook and"),
+        (
+            ("--command", "true", "--webhook", "https://example.com"),
+            "one of --command, --webhook and",
+        ),
         (("--command", "'"), "cannot be split"),
         (("--command", "true", "--on", "later"), "'later' is not a list of: waiting, ended, lost"),
         (("--command", "true", "--format", "slack"), "--format is for a webhook only"),
         (("--command", "true", "--secret-file", "/x"), "--secret-file is for a webhook only"),
         (("--command", "true", "--project", "~unknown-user/x"), "--project ~unknown-user/x"),
         (("--command", "true", "--allow-http"), "--allow-http is for a webhook only"),
+        (("--webhook-file", "/nonexistent"), "cannot read /nonexistent"),
+        (("--webhook-file", "x", "--command", "true"), "one of --command, --webhook and"),
         (("--webhook", "http://example.com/x"), "--allow-http"),
         (("--webhook", "https://example.com", "--secret-file", "/nonexistent"), "/nonexistent"),
         (("--webhook", "https://example.com", "--format", "xml"), "xml"),
@@ -122,6 +130,19 @@ def test_secret_of_a_file_is_used_and_not_printed(tmp_path: Path) -> None:
     file.write_text("whsec_short")
     ran = notify("add", "y", "--webhook", "https://example.com", "--secret-file", str(file))
     assert (ran.returncode, "whsec_short" in ran.stderr) == (2, False)
+
+
+def test_url_of_a_file_or_of_stdin_is_used_and_not_printed(tmp_path: Path) -> None:
+    notify = Notify(tmp_path / "home", tmp_path / "state")
+    file, url = tmp_path / "url", "https://example.com/T0/SECRET"
+    file.write_text(f"{url}\n")
+    ran = notify("add", "x", "--webhook-file", str(file), "--format", "slack")
+    assert (ran.returncode, "SECRET" in ran.stdout) == (0, False)
+    state = ("--state-dir", str(tmp_path / "state"))
+    arguments = ["notify", "add", "y", "--webhook-file", "-", *state]
+    assert CliRunner().invoke(main, arguments, input=f"{url}\n").exit_code == 0
+    webhooks = [target.webhook for target in TargetsFile(tmp_path / "state").read()]
+    assert [webhook and webhook.url for webhook in webhooks] == [url, url]
 
 
 def test_damaged_file_of_targets_is_explained(tmp_path: Path) -> None:
