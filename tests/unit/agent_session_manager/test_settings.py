@@ -246,6 +246,16 @@ def test_background_manager_gets_all_settings_except_secrets(
     assert handed == {setting.variable for setting in SETTINGS} - {f"{PREFIX}TOKEN"}
 
 
+def test_background_manager_gets_no_proxies_and_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An agent can start it too, and would then decide where alerts go."""
+    names = {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE"}
+    for name in names:
+        monkeypatch.setenv(name, "x")
+    assert not names & manager_environment().keys()
+
+
 def test_minimum_lease_is_three_timeouts_of_a_client() -> None:
     for client in (SessionClient, ManagerClient):
         timeout = signature(client.__init__).parameters["timeout"].default
