@@ -22,7 +22,7 @@ from agent_session_manager.domain.session import Reason, State
 from agent_session_manager.sql.read.alerts import AlertSummary, summarize_alerts
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.write import alerts as written
-from agent_session_manager.store.alerts import DueAlerts, GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from agent_session_manager.store.changes import DeleteSession, ReapLeases
 from tests.store.conftest import OpenStores
 from tests.store.promises.changes import append, appending, create, made, open_run
@@ -319,6 +319,19 @@ def test_sessions_of_agents_leave_places_for_others(
     append(store, stop(), session_id="lead")
     told = summary(store)
     assert (told.waiting, told.given_up) == (4, 1)
+
+
+def test_alerts_of_removed_targets_are_deleted(
+    store: SqlStore, targets: Targets, clock: SteppedClock
+) -> None:
+    targets.append(Interest(target_id="u", kinds=ALL))
+    create(store)
+    append(store, question("q"))
+    made(store, DropAlerts(target_ids=["t"]))
+    assert (summary(store, "t"), summary(store, "u").waiting) == (AlertSummary(), 1)
+    clock.move(KEPT_FOR.total_seconds() + 1)
+    made(store, DropAlerts())
+    assert summary(store, "u") == AlertSummary()
 
 
 def test_alerts_survive_a_restart(

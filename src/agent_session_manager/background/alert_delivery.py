@@ -18,7 +18,7 @@ from agent_session_manager.alerts.targets_file import TargetsFileError
 from agent_session_manager.domain.alert import Alert, AlertState
 from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.alerts import DueAlerts, GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from agent_shared.counted import counted
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class Queue(Protocol):
     async def settle(self, change: SettleAlert) -> AlertState | None: ...
 
     async def give_up(self, change: GiveUpAlerts) -> int: ...
+
+    async def drop(self, change: DropAlerts) -> None: ...
 
 
 class Targets(Protocol):
@@ -66,6 +68,8 @@ class AlertDelivery:
         self._time = time
         self._attempts: dict[str, asyncio.Task[None]] = {}
         """The current attempt of each target that has one."""
+        self._told: set[str] | None = None
+        """All targets at the last look; None before the first."""
         self._failing: set[str] = set()
         """Targets whose last attempt failed: the log has only the first failure in a row."""
 
@@ -102,7 +106,9 @@ class AlertDelivery:
 
     async def _begin_attempts(self, arrived: asyncio.Event) -> float:
         """Begin an attempt for each target that can; return the seconds until the next look."""
-        targets = {each.target_id: each for each in self._targets.known() if not each.disabled}
+        known = self._targets.known()
+        await self._drop_removed({each.target_id for each in known})
+        targets = {each.target_id: each for each in known if not each.disabled}
         idle = targets.keys() - self._attempts.keys()
         if not idle:
             return LOOK_SECONDS
@@ -117,6 +123,14 @@ class AlertDelivery:
             return LOOK_SECONDS
         left = (due.next_at - self._time.clock()) / timedelta(seconds=1)
         return min(max(left, 0.0), LOOK_SECONDS)
+
+    async def _drop_removed(self, known: set[str]) -> None:
+        """Delete the alerts of targets that were removed; at the start, those that are old."""
+        if known != self._told:
+            removed = (self._told or set()) - known
+            if removed or self._told is None:
+                await self._queue.drop(DropAlerts(target_ids=sorted(removed)))
+            self._told = known
 
     def _end(self, done: asyncio.Task[None], arrived: asyncio.Event) -> None:
         self._attempts = {key: task for key, task in self._attempts.items() if task is not done}

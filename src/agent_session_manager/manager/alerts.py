@@ -8,7 +8,7 @@ from collections.abc import Collection
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.alert import AlertState
-from agent_session_manager.store.alerts import DueAlerts, GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from agent_session_manager.store.protocol import Store
 
 
@@ -42,3 +42,7 @@ class AlertQueue:
     async def give_up(self, change: GiveUpAlerts) -> int:
         """Give up all alerts of a target; return their number."""
         return await self._writer.commit(change)
+
+    async def drop(self, change: DropAlerts) -> None:
+        """Delete the alerts of removed targets, and old ones."""
+        await self._writer.commit(change)

@@ -40,6 +40,13 @@ class GiveUpAlerts(Change[int]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DropAlerts(Change[None]):
+    """Delete all alerts of removed targets, and the old ones of all targets."""
+
+    target_ids: Collection[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DueAlerts:
     """The alerts to send now, at most one for each target."""
 

@@ -11,7 +11,19 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from agent_session_manager.domain.alert import (
     KEPT_FOR,
@@ -31,7 +43,7 @@ from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.alerts import alerts
 from agent_session_manager.sql.schema.tables import AGENT, events, questions, runs, sessions
 from agent_session_manager.sql.write.questions import QuestionTold
-from agent_session_manager.store.alerts import GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, GiveUpAlerts, SettleAlert
 
 MAX_TEXT_CHARS = 300
 MAX_KEPT = 100
@@ -259,6 +271,10 @@ class Alerts:
         _delete_old(self._connection, waiting.target_id, now=self._now)
         return state
 
+    def drop(self, change: DropAlerts) -> None:
+        is_removed = alerts.c.target_id.in_(change.target_ids)
+        self._connection.execute(delete(alerts).where(or_(is_removed, _is_old(self._now))))
+
     def give_up(self, change: GiveUpAlerts) -> int:
         given_up = self._connection.execute(
             update(alerts)
@@ -319,4 +335,8 @@ def _delete_old(connection: Connection, target_id: str, *, now: int) -> None:
                     alerts.c.number <= last,
                 )
             )
-    connection.execute(delete(alerts).where(alerts.c.created_at < now - rows.to_span(KEPT_FOR)))
+    connection.execute(delete(alerts).where(_is_old(now)))
+
+
+def _is_old(now: int) -> ColumnElement[bool]:
+    return alerts.c.created_at < now - rows.to_span(KEPT_FOR)

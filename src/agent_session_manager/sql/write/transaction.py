@@ -60,7 +60,7 @@ from agent_session_manager.sql.write.transcripts import (
     delete_transcripts_of,
     put_summary,
 )
-from agent_session_manager.store.alerts import GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, GiveUpAlerts, SettleAlert
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
     AppendEvents,
@@ -309,6 +309,7 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     OfferNotices: lambda t, change: offer_notices(t._connection, change, now=t._now),
     TakeAsKnown: lambda t, change: take_as_known(t._connection, change, now=t._now),
     SettleAlert: lambda t, change: t._alerts.settle(change),
+    DropAlerts: lambda t, change: t._alerts.drop(change),
     GiveUpAlerts: lambda t, change: t._alerts.give_up(change),
     AppendTranscript: lambda t, change: append_transcript(t._connection, change, now=t._now),
     PutTranscriptSummary: lambda t, change: put_summary(t._connection, change),

@@ -22,7 +22,7 @@ from agent_session_manager.background.alert_delivery import (
 from agent_session_manager.domain.alert import Alert, AlertState
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.machine.clock import Time
-from agent_session_manager.store.alerts import DueAlerts, GiveUpAlerts, SettleAlert
+from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from tests.support.loops import run
 from tests.unit.agent_session_manager.alerts.samples import NOW, alert, target
 
@@ -47,6 +47,7 @@ class World:
         self.sent: list[str] = []
         self.settled: list[SettleAlert] = []
         self.given_up: list[GiveUpAlerts] = []
+        self.dropped: list[DropAlerts] = []
         self.pauses: list[float] = []
         self.sending: set[str] = set()
         self.changed = asyncio.Condition()
@@ -89,6 +90,10 @@ class World:
         self.queues.get(change.target_id, []).clear()
         await self.note()
         return 1
+
+    async def drop(self, change: DropAlerts) -> None:
+        self.dropped.append(change)
+        await self.note()
 
     def known(self) -> Sequence[Target]:
         if self.defects:
@@ -260,6 +265,19 @@ def test_target_that_is_gone_gets_no_more_alerts() -> None:
     assert given_up.target_id == "a"
     assert world.targets[0].disabled == given_up.error
     assert "HTTP 410 bye" in given_up.error
+
+
+def test_alerts_of_a_removed_target_are_dropped() -> None:
+    async def scenario(world: World) -> None:
+        await all_settled(world)
+        del world.targets[0]
+        world.arrived.set()
+        await world.until(lambda: len(world.dropped) == 2)
+        world.disable("b", "gone")
+        world.arrived.set()
+
+    world = World(a=1, b=1).deliver(scenario)
+    assert world.dropped == [DropAlerts(target_ids=[]), DropAlerts(target_ids=["a"])]
 
 
 def test_alerts_of_a_disabled_target_are_given_up_at_the_start() -> None:
