@@ -18,6 +18,7 @@ from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Ended, S
 from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
+from tests.support.registered_process import supervisor
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 
@@ -48,6 +49,15 @@ def test_json_is_the_sessions_as_they_ended(shell: Shell, gate: Gate, started: P
 def test_stop_leaves_an_ended_session_unchanged(shell: Shell) -> None:
     shell.run("ao-new", "x", "--executor", "command", "--", "false")
     assert shell.run("ao-stop", "x") == Ended(DONE, "x failed\n", "")
+
+
+def test_stop_asks_a_supervisor_that_may_begin_to_wait(shell: Shell) -> None:
+    session_id = shell.run("ao-new", "x", "--json", "--executor", "command", "--", "true").json[
+        "session_id"
+    ]
+    with supervisor(shell.state_dir, session_id) as process:
+        assert shell.run("ao-stop", "x") == Ended(DONE, "x finished\n", "")
+        assert process.wait(WATCHDOG_SECONDS) == -signal.SIGTERM
 
 
 def test_unknown_name_among_several_stops_nothing(shell: Shell, gate: Gate, started: Path) -> None:

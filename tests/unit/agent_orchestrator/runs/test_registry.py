@@ -3,10 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -27,39 +24,13 @@ from agent_orchestrator.session_client import _namespace
 from agent_orchestrator.shared import place
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
+from tests.support.registered_process import supervisor
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
-ROOT = Path(__file__).parents[4]
 RUN = RegisteredRun(
     session_id="s", session_name="naïve 🦾", project_dir="/p", run=2, pid=os.getpid(), marker="m"
 )
-
-SUPERVISING = """
-import os, sys
-from pathlib import Path
-from agent_orchestrator.runs.registry import RegisteredRun, registered
-run = RegisteredRun(session_id=sys.argv[2], session_name="n", project_dir="/p", run=1,
-                    pid=os.getpid(), marker="m")
-with registered(run, Path(sys.argv[1])):
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextmanager
-def supervisor(state_dir: Path, session_id: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a process that registers a run of this session until its stdin ends."""
-    command = [sys.executable, "-c", SUPERVISING, str(state_dir), session_id]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            yield process
-        finally:
-            process.kill()
 
 
 def supervised(state_dir: Path) -> dict[str, bool]:
@@ -163,6 +134,15 @@ def test_pid_and_free_lock_are_judged_by_their_place(tmp_path: Path) -> None:
         (entry,) = list_registered(tmp_path)
         assert (entry.is_supervised, entry.is_dead) == (False, is_known_dead), name
         entry.path.unlink()
+
+
+def test_supervisor_that_begins_to_wait_is_still_the_same(tmp_path: Path) -> None:
+    with registered(RUN, tmp_path):
+        (entry,) = list_registered(tmp_path)
+        with registered(replace(RUN, waits=True, marker="other"), tmp_path):
+            assert entry.is_unchanged()
+        with registered(replace(RUN, pid=RUN.pid + 1), tmp_path):
+            assert not entry.is_unchanged()
 
 
 def test_entry_of_an_older_version_counts_as_local(tmp_path: Path) -> None:

@@ -130,19 +130,19 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
         _clear(manager, session, state)
         if session["status"] == "running":
             request_stop(manager, session)
-        else:  # its supervisor may live if it was lost, or may wait for notices
+        else:  # its supervisor may live: it was lost, or waits for notices, or is about to
             asked += [
                 entry
                 for entry in find_registered(state, session_id=session["session_id"])
-                if session["reason"] == "lost" or entry.run.waits
+                if session["reason"] == "lost" or entry.run.waits or entry.is_supervised
             ]
     heard = [_ask(entry) for entry in asked]
     gone = [
         is_asked and wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds)
         for entry, is_asked in zip(asked, heard, strict=True)
     ]
-    # A supervisor that waited may have opened the next run just before it was asked.
-    for session in (manager.get_session(e.run.session_id) for e in asked if e.run.waits):
+    # Such a supervisor may have opened the next run just before it was asked.
+    for session in (manager.get_session(entry.run.session_id) for entry in asked):
         if session["status"] == "running":
             request_stop(manager, session)
     ended = list(_wait(manager, sessions, state, timeout_seconds=timeout_seconds))

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from ..machine.environment import host
@@ -64,7 +64,10 @@ class Registered:
     def is_unchanged(self) -> bool:
         """Return whether the same supervisor still holds the file."""
         with suppress(OSError, ValueError, TypeError):
-            return _read(self.path) == self
+            now = _read(self.path)
+            # One that begins to wait for notices renews its entry.
+            run = replace(now.run, waits=self.run.waits, marker=self.run.marker)
+            return replace(now, run=run) == self
         return False
 
 

@@ -34,13 +34,24 @@ def can_stay(manager: ManagerClient, assignment: Assignment) -> bool:
         return False
     try:
         outlook = manager.get_outlook(assignment.session_id, assignment.run)
+        return (
+            outlook["held"] is None
+            and outlook["newest_run"] == assignment.run
+            and bool(outlook["awaited"] or outlook["undelivered"])
+            and not was_asked_to_stop(manager, assignment)
+        )
     except SessionClientError as exc:
         return may_pass(exc)
-    return (
-        outlook["held"] is None
-        and outlook["newest_run"] == assignment.run
-        and bool(outlook["awaited"] or outlook["undelivered"])
-    )
+
+
+def was_asked_to_stop(manager: ManagerClient, assignment: Assignment) -> bool:
+    """Return whether the run was asked to stop, also if it ended before it read the request.
+
+    Raises:
+        SessionClientError: the request to the manager failed.
+    """
+    requests = manager.list_requests(assignment.session_id, assignment.run)
+    return any(request["kind"] == "stop" for request in requests)
 
 
 def stay(assignment: Assignment, entry: int, *, is_stopped: Callable[[], bool]) -> None:

@@ -16,10 +16,12 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 import httpx
 
@@ -71,6 +73,7 @@ class Supervisor:
         self._state = state
         self._marker = uuid.uuid4().hex
         self._order = StopOrder()
+        self._is_signalled = False
         self._manager = self._client(assignment.run_token or assignment.control_token)
         self._tokens = _own_tokens(assignment)
         spec = assignment.spec
@@ -106,7 +109,7 @@ class Supervisor:
                     if not stays:
                         await asyncio.to_thread(self._give_back_token)
             if stays:
-                stay(a, entry, is_stopped=lambda: self._order.outcome is not None)
+                stay(a, entry, is_stopped=self._is_stopped)
             return outcome
 
     async def _supervise(self, outbox: Outbox, ready: Callable[[], None]) -> RunOutcome:
@@ -144,10 +147,13 @@ class Supervisor:
         """Return whether to wait for notices: the run ended well, and the manager has all of it."""
         return (
             outcome.reason == "completed"
-            and self._order.outcome is None
+            and not self._is_stopped()
             and not self._outbox.count_waiting()
             and can_stay(self._manager, self._assignment)
         )
+
+    def _is_stopped(self) -> bool:
+        return self._is_signalled or self._order.outcome is not None
 
     async def _restore(self) -> None:
         """Copy the missing parts of the agent's transcript from the manager to this machine.
@@ -237,13 +243,17 @@ class Supervisor:
     @contextlib.contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        for number in STOP_SIGNALS:
-            loop.add_signal_handler(number, self._order.stop)
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._is_signalled = True  # at once: the loop may have no further round
+            loop.call_soon_threadsafe(self._order.stop)
+
+        before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
         try:
             yield
         finally:
-            for number in STOP_SIGNALS:
-                loop.remove_signal_handler(number)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     @contextlib.asynccontextmanager
     async def _beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:

@@ -22,7 +22,7 @@ from ..machine.environment import state_dir, take_up
 from ..machine.own_memory import hide_memory
 from ..runs.assignment import Assignment
 from ..runs.registry import registered
-from ..runs.stay import STOP_SIGNALS
+from ..runs.stay import STOP_SIGNALS, was_asked_to_stop
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
@@ -57,7 +57,7 @@ class Wake:
                         or outlook["newest_run"] != a.run
                         or not (outlook["awaited"] or outlook["undelivered"])
                     )
-                    if is_over or (outlook["due"] and self._open_next(manager)):
+                    if is_over or (outlook["due"] and self._go_on(manager)):
                         break
                     self._backoff.succeed()
                 except SessionClientError as exc:
@@ -70,6 +70,10 @@ class Wake:
                 time.sleep(self._backoff.pause_seconds())
             with suppress(SessionClientError):
                 manager.revoke_run_tokens(a.session_id, a.run)
+
+    def _go_on(self, manager: ManagerClient) -> bool:
+        """Open the next run, unless a stop was requested; return whether to end."""
+        return was_asked_to_stop(manager, self._assignment) or self._open_next(manager)
 
     def _open_next(self, manager: ManagerClient) -> bool:
         """Open the next run as `ao-resume` does, with the notices as its prompt.

@@ -1,0 +1,82 @@
+"""Supervisors that stay to wait for notices, and stops that reach them just before."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.executors.base import RunSpec
+from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.runs.stay import STOP_SIGNALS, can_stay, stay
+from agent_orchestrator.runs.supervisor import Supervisor
+from tests.support.loops import run
+from tests.support.recording import Received, Reply, json_reply, recording
+from tests.support.rows import each_row
+
+OUTLOOK = {"held": None, "newest_run": 1, "awaited": 1, "undelivered": 0, "due": False}
+
+
+def assignment(url: str = "http://127.0.0.1:9") -> Assignment:
+    return Assignment(
+        url=url,
+        session_id="s",
+        session_name="s",
+        run=1,
+        holder="h",
+        term_seconds=45.0,
+        prompt="",
+        spec=RunSpec(executor="command", project_dir=Path("/")),
+        environment={},
+        run_token="t",
+    )
+
+
+def request_of(kind: str) -> dict[str, Any]:
+    settled = {"state": "done", "settled_at": "2026-11-26T12:00:01Z", "detail": None}
+    asked = {"request_id": kind, "run": 1, "created_at": "2026-11-26T12:00:00Z"}
+    return {**asked, "kind": kind, "payload": {}, **settled}
+
+
+@pytest.mark.parametrize("is_signalled", [True, False])
+def test_signal_at_the_last_moment_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_signalled: bool
+) -> None:
+    """The loop has no further round in which it could call a handler of its own."""
+    programs: list[Any] = []
+    monkeypatch.setattr(os, "execv", lambda *program: programs.append(program))
+    stdin = os.dup(0)
+
+    async def end() -> None:
+        supervisor = Supervisor(assignment(), tmp_path)
+        with supervisor._stopped_by_signals():
+            if is_signalled:
+                os.kill(os.getpid(), signal.SIGTERM)
+            stay(assignment(), stdin, is_stopped=supervisor._is_stopped)
+        supervisor._manager.close()
+
+    try:
+        run(end())
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        os.dup2(stdin, 0)
+        os.close(stdin)
+    assert bool(programs) is not is_signalled
+
+
+@each_row(
+    "kinds, stays",
+    [([], True), (["message"], True), (["message", "stop"], False)],
+)
+def test_stop_that_the_run_has_not_read_ends_its_supervisor(kinds: list[str], stays: bool) -> None:
+    def answer(received: Received) -> Reply:
+        if received.target.partition("?")[0].endswith("/requests"):
+            return json_reply({"requests": [request_of(kind) for kind in kinds]})
+        return json_reply({"notices": OUTLOOK})
+
+    with recording(answer) as server, ManagerClient(server.url) as manager:
+        assert can_stay(manager, assignment(server.url)) is stays
