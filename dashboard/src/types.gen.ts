@@ -843,7 +843,7 @@ export interface components {
          * BatchBody
          * @description Notices for the agent of a run, which the run must tell before its prompt.
          *
-         *     They are delivered once the record has a `message` with the `batch_id` as its `notice_batch`.
+         *     They are delivered once the record has an event with the `batch_id` as its `notice_batch`.
          */
         BatchBody: {
             /**

@@ -232,6 +232,7 @@ def test_inside_a_run_it_acts_as_the_agent(
     # The lead has ended without the result, and gets a notice by its next run.
     session = wait_for_run(records, parent["session_id"], 2)
     assert session["undelivered_notices"] == 0
-    (told,) = (e for e in records.iterate_events(parent["session_id"]) if e.get("notice_batch"))
+    events = records.iterate_events(parent["session_id"])
+    (told,) = (event for event in events if event.get("origin") == "notice")
     assert 'Session "child"' in told["content"][0]["text"]
     assert "unheard" not in told["content"][0]["text"]

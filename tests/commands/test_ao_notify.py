@@ -68,13 +68,12 @@ def test_lead_that_ended_goes_on_when_its_sessions_end(
     gate.open("the answer")
     session = wait_for_run(records, session_id, 3)
     assert session["undelivered_notices"] == 0
-    first, second = (
-        event
-        for event in records.iterate_events(session_id)
-        if event["event_type"] == "message" and event.get("origin") == "notice"
-    )
+    events = list(records.iterate_events(session_id))
+    first, second = (event for event in events if event.get("origin") == "notice")
     assert (first["run"], second["run"]) == (2, 3)
-    assert first["notice_batch"] != second["notice_batch"]
+    heard = {e["notice_batch"]: e for e in events if e.get("notice_batch")}
+    assert [event["run"] for event in heard.values()] == [2, 3]
+    assert {event.get("role") for event in heard.values()} == {"assistant"}
     assert 'Session "failing"' in first["content"][0]["text"]
     assert "failed, exit code 3" in first["content"][0]["text"]
     assert "| the answer" in second["content"][0]["text"]

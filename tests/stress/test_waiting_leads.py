@@ -44,5 +44,5 @@ def test_waiting_lead_hears_all_over_manager_kills(campaign: Campaign, scene: Sc
 
 def _told(scene: Scene, session_id: str) -> list[str]:
     events: list[Json] = list(scene.records.iterate_events(session_id))
-    texts = [e["content"][0]["text"] for e in events if e.get("notice_batch")]
+    texts = [e["content"][0]["text"] for e in events if e.get("origin") == "notice"]
     return [name for text in texts for name in TOLD.findall(text)]

@@ -70,7 +70,7 @@ class NewEvent(NamedTuple):
     masked_secrets: int = 0
     """Number of secrets that the sender or the manager has masked in this event."""
     notice_batch: str | None = None
-    """The notices that this message to the agent tells, by the id of their batch."""
+    """The notices that the agent has heard, as this event shows, by the id of their batch."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,7 +164,7 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         usage=_usage(value, session_id) if event_type == "usage" else None,
         question=question_step(event_type, value),
         masked_secrets=_masked(value.get("masked_secrets")),
-        notice_batch=value.get("notice_batch") if event_type == "message" else None,
+        notice_batch=value.get("notice_batch"),
     )
 
 

@@ -2,8 +2,8 @@
 
 The end of a run writes a notice for the parent of its session. An undelivered notice is pending, or
 it is offered to a run of the parent: in a request to it, or in the prompt that it begins with. It
-is delivered once the record has the message with which that run has told it to its agent. A run
-that ends without this message puts its notices back. So each notice is visible exactly once.
+is delivered once the record has the event which shows that the agent of that run has heard it. A
+run that ends without this event puts its notices back. So each notice is visible exactly once.
 """
 
 from __future__ import annotations

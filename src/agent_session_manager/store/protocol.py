@@ -34,8 +34,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
    lost, the question is closed. A session with an open question is `waiting`. Of the answers to an
    open question, the first is stored, and is the outcome of every other answer.
 17. The end of a run that notifies writes a notice for the session above, in the same transaction.
-   It is delivered once that session has the message that tells it. Until then it is pending, or is
-   offered to one run of that session. A run that ends without telling it puts it back.
+   It is delivered once that session has the event that shows that its agent heard it. Until then it
+   is pending, or is offered to one run of that session. A run that ends without it puts it back.
 
 The promises for transcripts are in `store/transcripts.py`, those for search in `store/search.py`,
 and those for alerts in `store/alerts.py`.

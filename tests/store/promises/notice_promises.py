@@ -119,6 +119,17 @@ def promise_17_notice_is_delivered_by_its_message(store: Store, clock: SteppedCl
     assert undelivered(store) == 0
 
 
+def promise_17_any_event_can_deliver_a_notice(store: Store, clock: SteppedClock) -> None:
+    """The first event of an agent shows that it has its prompt; the only one may be its end."""
+    family(store)
+    for told in ({"event_type": "thinking"}, stop()):
+        child = f"before {told['event_type']}"
+        create(store, child, parent_session_id="s", notify=True)
+        end(store, child)
+        append(store, {**told, "notice_batch": offer(store), "run": 1})
+        assert undelivered(store) == 0
+
+
 def settle(store: Store, batch_id: str | None, state: RequestState) -> None:
     assert batch_id is not None
     change = SettleRequest(session_id="s", run=1, request_id=batch_id, state=state)

@@ -74,7 +74,7 @@ class OutlookAnswer(BaseModel):
 class BatchBody(BaseModel):
     """Notices for the agent of a run, which the run must tell before its prompt.
 
-    They are delivered once the record has a `message` with the `batch_id` as its `notice_batch`.
+    They are delivered once the record has an event with the `batch_id` as its `notice_batch`.
     """
 
     model_config = ConfigDict(from_attributes=True)

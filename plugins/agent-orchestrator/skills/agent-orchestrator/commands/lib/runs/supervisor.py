@@ -63,6 +63,8 @@ from .stay import STOP_SIGNALS, can_stay, stay
 logger = logging.getLogger(__name__)
 
 HEARTBEATS_PER_TERM = 3
+_OF_AGENT = frozenset({"thinking", "pre_tool", "post_tool", "plan", "usage"})
+"""Types of events that an agent causes only after it has the prompt."""
 
 
 class Supervisor:
@@ -79,7 +81,8 @@ class Supervisor:
         spec = assignment.spec
         self._questions = Questions(spec.ask, directory=spec.project_dir, record=self._record)
         self._untold = assignment.notice_batch
-        """The notices that the first message of the run tells."""
+        """The notices before the prompt, until an event shows that the agent has it."""
+        self._is_begun = False
 
     def _client(self, token: str | None) -> ManagerClient:
         """Return a client with this token; without one, with the token of the local manager."""
@@ -206,12 +209,14 @@ class Supervisor:
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
 
     def _with_notices(self, event: Event) -> Event:
-        """Return the event; the first message of the run says which notices it tells."""
-        if self._untold is None or event["event_type"] != "message":
+        """Return the event; the agent's first one says which notices it has heard."""
+        if self._assignment.is_automatic and not self._is_begun:
+            self._is_begun = event["event_type"] == "message"
+            return {**event, "origin": NOTICE} if self._is_begun else event
+        if self._untold is None or not _is_of_agent(event):
             return event
         batch_id, self._untold = self._untold, None
-        origin = {"origin": NOTICE} if self._assignment.is_automatic else {}
-        return {**event, "notice_batch": batch_id, **origin}
+        return {**event, "notice_batch": batch_id}
 
     def _execution(self, mirror: Mirror | None) -> Execution:
         a = self._assignment
@@ -295,6 +300,17 @@ class Supervisor:
         stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
         with contextlib.suppress(SessionClientError):
             self._manager.append_events(a.session_id, [{**stop, "run": a.run}])
+
+
+def _is_of_agent(event: Event) -> bool:
+    """Return whether the event shows that the agent has its prompt."""
+    match event["event_type"]:
+        case "message":
+            return bool(event["role"] == "assistant")
+        case "session_stop":
+            return bool(event["reason"] in ("completed", "budget"))
+        case other:
+            return other in _OF_AGENT
 
 
 def _own_tokens(assignment: Assignment) -> dict[str, str]:
