@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -21,15 +21,19 @@ from tests.support.rows import each_row
 SAY: Step = ["tell", {"method": "now"}]
 
 
-async def told(acp: Acp, *steps: Step) -> list[Event]:
-    """Return the events of a run that gets a message at the notification `now`."""
+async def told(acp: Acp, *steps: Step, may_wait: bool = True) -> list[Event]:
+    """Return the events of a run that gets a message at the notification `now`.
+
+    If the message may not wait, it must be refused.
+    """
     executor = acp.executor(*steps)
     seen = []
     async with aclosing(executor.run("Do it.")) as events:
         async for event in events:
             seen.append(event)
             if event.get("method") == "now":
-                await executor.send("One more thing.", "m1")
+                with nullcontext() if may_wait else pytest.raises(ExecutorError, match="next turn"):
+                    await executor.send("One more thing.", "m1", may_wait=may_wait)
     with pytest.raises(ExecutorError, match="accepts no messages"):
         await executor.send("Too late.", "m2")
     return seen
@@ -44,6 +48,12 @@ def test_message_waits_for_the_next_turn(acp: Acp) -> None:
     prompts = [each["prompt"][0]["text"] for each in acp.sent("session/prompt")]
     assert prompts == ["Do it.", "One more thing."]
     assert not acp.sent("session/cancel")
+
+
+def test_message_that_may_not_wait_is_refused(acp: Acp) -> None:
+    events = run(told(acp, SERVE, SAY, text("First."), DONE, may_wait=False))
+    assert texts(events) == ["First."]
+    assert stop_of(events) == ("completed", None)
 
 
 def test_message_joins_the_running_turn(acp: Acp) -> None:

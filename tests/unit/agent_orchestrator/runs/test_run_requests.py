@@ -27,9 +27,11 @@ class RecordingExecutor:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.may_wait: bool | None = None
 
-    async def send(self, text: str, message_id: str) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         self.texts.append(text)
+        self.may_wait = may_wait
 
 
 def assignment_for(url: str) -> Assignment:
@@ -155,6 +157,7 @@ def test_repeated_request_is_executed_once(kind: str) -> None:
     (event,) = recorded
     assert event["role"] == "user"
     is_notice = kind == "notice"
+    assert told.may_wait is not is_notice
     assert (event["event_id"] == "r") is is_notice  # so it is stored once
     assert event.get("origin") == ("notice" if is_notice else None)
     assert event.get("notice_batch") == ("r" if is_notice else None)

@@ -105,7 +105,7 @@ class AcpExecutor:
             self._failure = death(self._preset, connection, self._messages.breakdown)
         yield session_stop(connection, self._failure)
 
-    async def send(self, text: str, message_id: str) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         """Add a message to the running turn, or keep it for the next one."""
         connection = self._connection
         if connection is None or not self._is_prompted or self._is_stopping:
@@ -115,6 +115,8 @@ class AcpExecutor:
             self._joined.add(joining)
             joining.add_done_callback(self._joined.discard)
             self._translation.usage.note_joined()
+        elif not may_wait:
+            raise ExecutorError("the agent takes a message only as its next turn")
         else:
             self._kept.append((storable(text), message_id))
 

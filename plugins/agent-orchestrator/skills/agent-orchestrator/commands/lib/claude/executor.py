@@ -130,7 +130,7 @@ class ClaudeExecutor:
             can_use_tool=self._permissions.decide if self._permissions else None,
         )
 
-    async def send(self, text: str, message_id: str) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         """Send a message to the running agent. If it is already answering, this adds a turn."""
         if self._client is None:
             raise ExecutorError("the agent accepts no messages: it has not started or has finished")

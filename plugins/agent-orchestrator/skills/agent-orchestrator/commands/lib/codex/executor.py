@@ -94,7 +94,7 @@ class CodexExecutor:
             raise asyncio.CancelledError
         yield session_stop(self._translation, server, self._messages.breakdown)
 
-    async def send(self, text: str, message_id: str) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         """Add a message to the running turn."""
         server, translation = self._server, self._translation
         if server is None or translation.turn_id is None or translation.end is not None:

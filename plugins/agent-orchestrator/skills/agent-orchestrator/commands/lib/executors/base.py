@@ -114,10 +114,11 @@ class Executor(Protocol):
         """Run one turn and yield its events. An executor serves one run."""
         ...
 
-    async def send(self, text: str, message_id: str) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         """Send the agent one more message while it works. The agent handles it when it can.
 
         Raises:
-            ExecutorError: the agent does not accept messages, or no longer accepts them.
+            ExecutorError: the agent does not accept messages, or no longer accepts them; or the
+                message would have to wait here for the next turn, and `may_wait` is false.
         """
         ...

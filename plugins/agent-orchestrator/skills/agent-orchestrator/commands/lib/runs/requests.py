@@ -125,7 +125,9 @@ class Requests:
             case "notice":
                 batch_id = request["request_id"]
                 told = {"origin": NOTICE, "notice_batch": batch_id}
-                return await self._tell(str(request["payload"].get("text", "")), batch_id, **told)
+                text = str(request["payload"].get("text", ""))
+                # Its message delivers it, so it may not wait here: the next run tells it then.
+                return await self._tell(text, batch_id, may_wait=False, **told)
             case "answer":
                 state, why = self._questions.answer(request["request_id"], request["payload"])
                 # Done when the manager has the decision, so that the session no longer waits.
@@ -133,9 +135,11 @@ class Requests:
             case other:
                 return "refused", f"this supervisor does not support the request {other!r}"
 
-    async def _tell(self, text: str, message_id: str, **fields: str) -> tuple[str, str | None]:
+    async def _tell(
+        self, text: str, message_id: str, *, may_wait: bool = True, **fields: str
+    ) -> tuple[str, str | None]:
         try:
-            await self._executor.send(text, message_id)
+            await self._executor.send(text, message_id, may_wait=may_wait)
         # Any error: an agent that is ending may fail in any way.
         except Exception as exc:
             return "refused", str(exc)
