@@ -1746,7 +1746,7 @@ export interface components {
         OutlookBody: {
             /**
              * Awaited
-             * @description Number of open runs below it that will write a notice
+             * @description Number of its children whose open or next run will write a notice
              */
             awaited: number;
             /**

@@ -71,7 +71,7 @@ class Outlook:
 
     newest_run: int
     awaited: int
-    """Number of open runs that will write a notice."""
+    """Number of children whose newest or next run will write a notice."""
     undelivered: int
     is_due: bool
     """True if there are pending notices that are not about to be joined by others."""

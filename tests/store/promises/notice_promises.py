@@ -362,6 +362,30 @@ def promise_17_awaited_are_the_open_runs_that_notify(store: Store, clock: Steppe
     assert outlook(store).awaited == 0
 
 
+def promise_17_child_that_will_go_on_is_awaited(store: Store, clock: SteppedClock) -> None:
+    """`s` awaits `a`, which has ended, but awaits its own children."""
+    family(store, "a")
+    for child in ("b", "c"):
+        create(store, child, parent_session_id="a", notify=True, holder="me")
+    end(store, "a")
+    tell(store, offer(store))
+    assert outlook(store).awaited == 1
+    update(store, "a", archived=True)
+    assert outlook(store).awaited == 0
+    update(store, "a", archived=False)
+    end(store, "b")
+    end(store, "c")
+    assert outlook(store).awaited == 1  # the notices of both
+    made(store, OpenRun(session_id="a", holder="me", takes_notices=True, is_automatic=True))
+    assert outlook(store).awaited == 1
+    end(store, "a", "failed", run=2)
+    tell(store, offer(store))
+    assert undelivered(store, "a") == 2
+    assert outlook(store).awaited == 0
+    open_run(store, "a")  # which does not notify
+    assert outlook(store).awaited == 0
+
+
 def promise_17_notices_are_deleted_with_either_session(store: Store, clock: SteppedClock) -> None:
     family(store, "a", "b")
     end(store, "a")

@@ -56,7 +56,9 @@ class OutlookBody(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     newest_run: int = Field(description="Number of the newest run of the session")
-    awaited: int = Field(description="Number of open runs below it that will write a notice")
+    awaited: int = Field(
+        description="Number of its children whose open or next run will write a notice"
+    )
     undelivered: int = Field(description="Number of notices that its agent does not have yet")
     due: bool = Field(
         validation_alias="is_due", description="True if pending notices can be delivered now"

@@ -7,10 +7,23 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, func, literal, select
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    bindparam,
+    case,
+    distinct,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from agent_session_manager.domain.errors import EventDamagedError, NoResultError
 from agent_session_manager.domain.notice import (
+    MAX_AUTOMATIC_RUNS,
     MAX_WINDOW_SECONDS,
     WINDOW_SECONDS,
     Batch,
@@ -24,6 +37,7 @@ from agent_session_manager.domain.notice import (
 from agent_session_manager.domain.session import Reason
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE
 from agent_session_manager.sql.read.events import get_answer
+from agent_session_manager.sql.read.families import MAX_LEVELS
 from agent_session_manager.sql.read.sessions import NUMBER, one
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import notices, runs, sessions
@@ -63,21 +77,61 @@ _PARENTS = (
 )
 _children = sessions.alias("children")
 _child_runs = runs.alias("child_runs")
-_AWAITED = (
-    select(func.count())
-    .select_from(_children)
+_CAN_GO_ON = and_(
+    _child_runs.c.reason == Reason.COMPLETED.value,
+    _children.c.archived_at.is_(None),
+    _children.c.automatic_runs < MAX_AUTOMATIC_RUNS,
+    ~_child_runs.c.imported,
+)
+_NOTIFYING = and_(
+    _child_runs.c.session_number == _children.c.number,
+    _child_runs.c.run == _children.c.last_run,
+    _child_runs.c.notify,
+)
+_CHILD_COLUMNS = (
+    _children.c.number,
+    _children.c.session_id,
+    _child_runs.c.finished_at,
+    _CAN_GO_ON.label("can_go_on"),
+)
+_above = sessions.alias("above")
+_line = (
+    select(_children.c.number.label("child"), *_CHILD_COLUMNS, literal(1).label("level"))
+    .join_from(_children, _child_runs, _NOTIFYING)
     .join(
-        _child_runs,
+        _above,
         and_(
-            _child_runs.c.session_number == _children.c.number,
-            _child_runs.c.run == _children.c.last_run,
+            _above.c.session_id == _children.c.parent_session_id,
+            _above.c.number < _children.c.number,
         ),
     )
+    .where(_above.c.session_id == bindparam("session_id"))
+    .cte("line", recursive=True)
+)
+# A child that has ended continues automatically if it awaits others. Its next run notifies too.
+_line = _line.union(
+    select(_line.c.child, *_CHILD_COLUMNS, _line.c.level + 1)
+    .join_from(_children, _child_runs, _NOTIFYING)
+    .join(
+        _line,
+        and_(
+            _line.c.session_id == _children.c.parent_session_id,
+            _line.c.number < _children.c.number,
+            _line.c.can_go_on,
+            _line.c.level < MAX_LEVELS,
+        ),
+    )
+)
+_AWAITED = (
+    select(func.count(distinct(_line.c.child)))
     .where(
-        _children.c.parent_session_id == sessions.c.session_id,
-        _children.c.number > sessions.c.number,
-        _child_runs.c.notify,
-        _child_runs.c.finished_at.is_(None),
+        or_(
+            _line.c.finished_at.is_(None),
+            and_(
+                _line.c.can_go_on,
+                exists().where(notices.c.parent_number == _line.c.number, IS_UNDELIVERED),
+            ),
+        )
     )
     .scalar_subquery()
 )
