@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.executors.base import RunSpec
+from agent_orchestrator.outbox.outbox import Outbox
 from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.runs.drive import RunOutcome
 from agent_orchestrator.runs.stay import STOP_SIGNALS, can_stay, stay
 from agent_orchestrator.runs.supervisor import Supervisor
 from tests.support.loops import run
@@ -80,3 +84,34 @@ def test_stop_that_the_run_has_not_read_ends_its_supervisor(kinds: list[str], st
 
     with recording(answer) as server, ManagerClient(server.url) as manager:
         assert can_stay(manager, assignment(server.url)) is stays
+
+
+def test_supervisor_that_was_stopped_leaves_no_valid_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def supervise(*_: object) -> RunOutcome:
+        return RunOutcome(reason="completed", exit_code=0)
+
+    monkeypatch.setattr(Supervisor, "_supervise", supervise)
+    monkeypatch.setattr(Supervisor, "_can_stay", lambda *_: True)
+    monkeypatch.setattr("agent_orchestrator.runs.supervisor.stay", lambda *_, **__: None)
+    with recording(lambda _: json_reply({"ok": True})) as server:
+        run(Supervisor(assignment(server.url), tmp_path).run(lambda: None))
+    assert [request.method for request in server.requests] == ["DELETE"]
+
+
+@each_row("executor, stays", [("command", True), ("gemini", False)])
+def test_supervisor_stays_only_if_the_agent_can_go_on(executor: str, stays: bool) -> None:
+    def answer(received: Received) -> Reply:
+        is_list = received.target.partition("?")[0].endswith("/requests")
+        return json_reply({"requests": []} if is_list else {"notices": OUTLOOK})
+
+    with recording(answer) as server:
+        given = assignment(server.url)
+        supervisor = Supervisor(
+            replace(given, spec=replace(given.spec, executor=executor)), Path("/")
+        )
+        supervisor._outbox = Mock(Outbox)
+        supervisor._outbox.count_waiting.return_value = 0
+        assert supervisor._can_stay(RunOutcome(reason="completed", exit_code=0)) is stays
+        supervisor._manager.close()

@@ -10,6 +10,8 @@ from ..session_client import SessionClient
 
 TIMEOUT_SECONDS = 5.0
 """Default timeout of a request, the same as that of `SessionClient`."""
+PATIENCE_SECONDS = 60.0
+"""Timeout of a request that is not repeated: a manager on a busy machine may need long for one."""
 
 
 class PatientClient(SessionClient):

@@ -17,6 +17,7 @@ from .. import __version__
 from ..client.connect import client_of
 from ..client.find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
 from ..client.manager import ManagerClient
+from ..client.patient import PATIENCE_SECONDS
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,
@@ -30,9 +31,6 @@ from ..shared.locks import is_locked
 from ..shared.private_files import open_to_read
 from .command import CommandError
 from .output import note
-
-PATIENCE_SECONDS = 60.0
-"""Timeout of a request of a command: a manager on a busy machine may need long for one."""
 
 
 def open_manager(

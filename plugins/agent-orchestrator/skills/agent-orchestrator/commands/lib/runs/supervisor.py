@@ -113,6 +113,7 @@ class Supervisor:
                         await asyncio.to_thread(self._give_back_token)
             if stays:
                 stay(a, entry, is_stopped=self._is_stopped)
+                await asyncio.to_thread(self._revoke_tokens)  # it was stopped
             return outcome
 
     async def _supervise(self, outbox: Outbox, ready: Callable[[], None]) -> RunOutcome:
@@ -152,6 +153,7 @@ class Supervisor:
             outcome.reason == "completed"
             and not self._is_stopped()
             and not self._outbox.count_waiting()
+            and not find_executor(self._assignment.spec.executor).continue_with
             and can_stay(self._manager, self._assignment)
         )
 
@@ -289,10 +291,13 @@ class Supervisor:
 
     def _give_back_token(self) -> None:
         """Revoke our token once everything is delivered."""
-        a = self._assignment
-        with contextlib.suppress(SessionClientError, OutboxError):
-            if a.run_token is not None and not self._outbox.count_waiting():
-                self._manager.revoke_run_tokens(a.session_id, a.run)
+        with contextlib.suppress(OutboxError):
+            if self._assignment.run_token is not None and not self._outbox.count_waiting():
+                self._revoke_tokens()
+
+    def _revoke_tokens(self) -> None:
+        with contextlib.suppress(SessionClientError):
+            self._manager.revoke_run_tokens(self._assignment.session_id, self._assignment.run)
 
     def _report_failure(self, failure: OutboxError) -> None:
         """Report the failure directly to the manager, as the disk cannot store the event."""

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..client.connect import client_of
 from ..client.manager import Json, ManagerClient
+from ..client.patient import PATIENCE_SECONDS
 from ..config import load_config
 from ..executors.base import RunSpec
 from ..executors.questions import DENY
@@ -64,7 +65,7 @@ def carry_out(order: Order) -> tuple[str, str]:
     The codes are those of the tool's errors.
     """
     try:
-        with client_of(order.url) as manager:
+        with client_of(order.url, timeout_seconds=PATIENCE_SECONDS) as manager:
             session = (_start if order.kind == "start" else _resume)(manager, order)
         return "done", str(session["session_id"])
     except NameTakenError:

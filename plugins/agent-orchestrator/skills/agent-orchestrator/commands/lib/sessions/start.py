@@ -13,6 +13,7 @@ from ..client.connect import client_of
 from ..client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
 from ..client.manager import Json, ManagerClient, cursor_of
 from ..client.opened_run import Notices, OpenedRun
+from ..client.patient import PATIENCE_SECONDS
 from ..events.prepare import create_event
 from ..executors.base import Continuation, RunSpec
 from ..machine.environment import agent_environment, control_token, host, parent_session_id
@@ -154,9 +155,10 @@ def _start(manager: ManagerClient, new: NewRun, open_run: Open) -> Json:
 def _close_as_failed(manager: ManagerClient, opened: OpenedRun, error: str) -> None:
     session_id, run = opened.session["session_id"], opened.session["run"]
     stop = create_event("session_stop", reason="failed", exit_code=1, error=error)
-    with client_of(manager.base_url, run_token=opened.tokens.run) as own:
+    token, url = opened.tokens.run, manager.base_url
+    with client_of(url, run_token=token, timeout_seconds=PATIENCE_SECONDS) as own:
         own.append_events(session_id, [{**stop, "run": run}])
-        if opened.tokens.run is not None:
+        if token is not None:
             own.revoke_run_tokens(session_id, run)
 
 

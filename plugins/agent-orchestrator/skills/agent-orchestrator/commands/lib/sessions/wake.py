@@ -11,12 +11,14 @@ import signal
 import sys
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from ..client.connect import client_of
-from ..client.errors import may_pass
+from ..client.errors import RUN_NOT_AUTOMATIC, may_pass
 from ..client.manager import ManagerClient
+from ..client.patient import PATIENCE_SECONDS
 from ..machine.clock import Backoff
 from ..machine.environment import state_dir, take_up
 from ..machine.own_memory import hide_memory
@@ -27,7 +29,7 @@ from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
 from ..shared.private_files import make_state_directory
-from .errors import SessionError
+from .errors import SessionError, SessionUsageError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,12 @@ class Wake:
 
     def run(self) -> None:
         """Wait until the next run is open, by our hand or another, or is not to be opened."""
+        try:
+            self._wait()
+        finally:  # a stop too
+            self._revoke_tokens()
+
+    def _wait(self) -> None:
         a = self._assignment
         with client_of(
             a.url, run_token=a.run_token, timeout_seconds=POLL_TIMEOUT_SECONDS
@@ -60,16 +68,27 @@ class Wake:
                     if is_over or (outlook["due"] and self._go_on(manager)):
                         break
                     self._backoff.succeed()
+                except SessionUsageError as exc:
+                    logger.warning("the session cannot be continued here: %s", exc)
+                    break
                 except SessionClientError as exc:
-                    if not may_pass(exc):
+                    # Not automatic: the next outlook shows why.
+                    if exc.code != RUN_NOT_AUTOMATIC and not may_pass(exc):
                         logger.info("no more notices: %s", exc)
                         break
                     logger.info("cannot wait for notices: %s", exc)
                     self._backoff.fail()
                 # Also after an answer without news: a manager that stops answers at once.
                 time.sleep(self._backoff.pause_seconds())
-            with suppress(SessionClientError):
-                manager.revoke_run_tokens(a.session_id, a.run)
+
+    def _revoke_tokens(self) -> None:
+        a = self._assignment
+        with (
+            _signals_wait(),
+            suppress(SessionClientError),
+            client_of(a.url, run_token=a.run_token) as manager,
+        ):
+            manager.revoke_run_tokens(a.session_id, a.run)
 
     def _go_on(self, manager: ManagerClient) -> bool:
         """Open the next run, unless a stop was requested; return whether to end."""
@@ -79,6 +98,10 @@ class Wake:
         """Open the next run as `ao-resume` does, with the notices as its prompt.
 
         Returns whether it is open. A stop signal waits until it is known.
+
+        Raises:
+            SessionUsageError: it cannot be opened here, now or later.
+            SessionClientError: the manager has refused it, or does not answer.
         """
         # Late: most of the time this program only waits.
         from .next_run import find_continuation, find_process
@@ -86,10 +109,9 @@ class Wake:
 
         a = self._assignment
         session = manager.get_session(a.session_id)
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             take_up(a.environment, a.control_token)
-            with client_of(a.url) as own:
+            with _signals_wait(), client_of(a.url, timeout_seconds=PATIENCE_SECONDS) as own:
                 new = NewRun(
                     prompt="",
                     spec=a.spec,
@@ -102,13 +124,23 @@ class Wake:
                     self._backoff.fail()
                     return False
                 start_next_run(own, session, new, takeover=False)
+        except SessionUsageError:
+            raise
         except (SessionError, OSError, ValueError) as exc:
             logger.warning("the next run was not opened: %s", exc)
             self._backoff.fail()
             return False
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         return True
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let the stop signals wait until the end of the block."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
