@@ -192,7 +192,7 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
     assert json.loads(theirs.read_text()) == asdict(RUN)
 
 
-def test_agent_clears_up_and_leaves_the_end_of_others_to_the_lease(tmp_path: Path) -> None:
+def test_agent_clears_up_and_leaves_the_end_to_the_lease(tmp_path: Path) -> None:
     """It may neither record the end of another session nor deliver its events."""
     with supervisor(tmp_path, "s") as process:
         process.kill()

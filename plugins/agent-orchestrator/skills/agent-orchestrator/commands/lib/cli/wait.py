@@ -8,9 +8,9 @@ import click
 import httpx
 
 from ..client.manager import Json
-from ..client.patient import TIMEOUT_SECONDS
+from ..client.patient import PATIENCE_SECONDS, TIMEOUT_SECONDS
 from ..console.command import DONE, FAILED, NOT_FINISHED, READS, Command, configure
-from ..console.connect import PATIENCE_SECONDS, open_manager
+from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
 from ..console.output import answer, answer_json, note, one_line, tell_waiting
 from ..session_client import SessionClientError
