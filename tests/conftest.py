@@ -100,13 +100,22 @@ def _no_settings_of_the_person() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _signals_stay() -> Iterator[None]:
-    """Fail the test that leaves a signal handler, instead of a later test."""
-    before = handlers()
+def _process_stays() -> Iterator[None]:
+    """Fail the test that leaves a signal handler or another umask, instead of a later test."""
+    before, umask = handlers(), _umask()
     with signals_kept():
         yield
         left = {number: now for number, now in handlers().items() if now is not before[number]}
     assert left == {}, "the test left a signal handler: see tests/support/own_signals.py"
+    now = _umask()
+    os.umask(umask)
+    assert now == umask, "the test left another umask: run the program in a process of its own"
+
+
+def _umask() -> int:
+    umask = os.umask(0o077)  # for a moment: no file of another thread is open to others
+    os.umask(umask)
+    return umask
 
 
 @pytest.fixture(autouse=True)

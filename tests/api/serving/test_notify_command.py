@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from click.testing import CliRunner
-
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.targets_file import TargetsFile
-from agent_session_manager.cli.main import main
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 from tests.store.promises.events import stop
 from tests.support.api import Api
+from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
 from tests.support.manager_command import Ran, assert_failed, run
 from tests.support.receiver import Reply, receiving
@@ -138,9 +138,16 @@ def test_url_of_a_file_or_of_stdin_is_used_and_not_printed(tmp_path: Path) -> No
     file.write_text(f"{url}\n")
     ran = notify("add", "x", "--webhook-file", str(file), "--format", "slack")
     assert (ran.returncode, "SECRET" in ran.stdout) == (0, False)
-    state = ("--state-dir", str(tmp_path / "state"))
-    arguments = ["notify", "add", "y", "--webhook-file", "-", *state]
-    assert CliRunner().invoke(main, arguments, input=f"{url}\n").exit_code == 0
+    # A process of its own: the program changes the process that it runs in.
+    program = Path(sys.executable).with_name("agent-session-manager")
+    subprocess.run(
+        [program, "notify", "add", "y", "--webhook-file", "-", "--state-dir", notify.state],
+        input=f"{url}\n",
+        env=scrubbed_environment(notify.home),
+        stdout=subprocess.DEVNULL,
+        text=True,
+        check=True,
+    )
     webhooks = [target.webhook for target in TargetsFile(tmp_path / "state").read()]
     assert [webhook and webhook.url for webhook in webhooks] == [url, url]
 
