@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..client.errors import may_pass
-from ..client.manager import ManagerClient
+from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 from .assignment import Assignment
 
@@ -34,14 +34,18 @@ def can_stay(manager: ManagerClient, assignment: Assignment) -> bool:
         return False
     try:
         outlook = manager.get_outlook(assignment.session_id, assignment.run)
-        return (
-            outlook["held"] is None
-            and outlook["newest_run"] == assignment.run
-            and bool(outlook["awaited"] or outlook["undelivered"])
-            and not was_asked_to_stop(manager, assignment)
-        )
+        return has_prospects(outlook, assignment.run) and not was_asked_to_stop(manager, assignment)
     except SessionClientError as exc:
         return may_pass(exc)
+
+
+def has_prospects(outlook: Json, run: int) -> bool:
+    """Return whether notices can still come, and open the run after `run`."""
+    return (
+        outlook["held"] is None
+        and outlook["newest_run"] == run
+        and bool(outlook["awaited"] or outlook["undelivered"])
+    )
 
 
 def was_asked_to_stop(manager: ManagerClient, assignment: Assignment) -> bool:

@@ -24,7 +24,7 @@ from ..machine.environment import state_dir, take_up
 from ..machine.own_memory import hide_memory
 from ..runs.assignment import Assignment
 from ..runs.registry import registered
-from ..runs.stay import STOP_SIGNALS, was_asked_to_stop
+from ..runs.stay import STOP_SIGNALS, has_prospects, was_asked_to_stop
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
@@ -60,11 +60,7 @@ class Wake:
             while True:
                 try:
                     outlook = manager.get_outlook(a.session_id, a.run, wait_seconds=POLL_SECONDS)
-                    is_over = (
-                        outlook["held"] is not None
-                        or outlook["newest_run"] != a.run
-                        or not (outlook["awaited"] or outlook["undelivered"])
-                    )
+                    is_over = not has_prospects(outlook, a.run)
                     if is_over or (outlook["due"] and self._go_on(manager)):
                         break
                     self._backoff.succeed()
