@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ..config import Config
 from ..console.command import CHANGES, DONE, FAILED, NOT_FINISHED, NOT_FOUND, Command, configure
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, note, one_line, tell_waiting
+from ..console.output import answer, answer_json, note, once, one_line, tell_waiting
 from ..machine.environment import state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import (
@@ -166,7 +166,7 @@ def _wait(
     """Yield each session as it ends, or as its supervisor here is found dead."""
     deadline = time.monotonic() + timeout_seconds
     left = {session["session_id"]: session for session in sessions}
-    tell = _once(tell_waiting)
+    tell = once(tell_waiting)
     while left:
         seconds = min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
         waiting = [*left.values()]
@@ -177,18 +177,6 @@ def _wait(
             return
         for session in left.values():
             _clear(manager, session, state)
-
-
-def _once(tell: Callable[[Exception], None]) -> Callable[[Exception], None]:
-    """Return a function that calls `tell` the first time only."""
-    told: list[Exception] = []
-
-    def tell_first(error: Exception) -> None:
-        if not told:
-            tell(error)
-        told.append(error)
-
-    return tell_first
 
 
 def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: bool) -> int:

@@ -30,7 +30,7 @@ from ..session_client import SessionClientError
 from ..shared.locks import is_locked
 from ..shared.private_files import open_to_read
 from .command import CommandError
-from .output import note
+from .output import note, once
 
 
 def open_manager(
@@ -93,15 +93,12 @@ def _open_own(found: Found | None, config: Config, timeout_seconds: float) -> Ma
 def _note_of_silence(url: str) -> Callable[[], None]:
     """Return a function for another thread that notes once that the manager is silent."""
     context = click.get_current_context()
-    noted: list[str] = []
 
-    def note_once() -> None:
-        if not noted:
-            noted.append(url)
-            with context.scope(cleanup=False):
-                note(f"waiting for an answer of the session manager at {url}")
+    def tell() -> None:
+        with context.scope(cleanup=False):
+            note(f"waiting for an answer of the session manager at {url}")
 
-    return note_once
+    return once(tell)
 
 
 def _start() -> Found:

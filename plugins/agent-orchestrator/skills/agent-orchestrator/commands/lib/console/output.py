@@ -11,10 +11,13 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, tzinfo
-from typing import Any, TextIO
+from typing import Any, ParamSpec, TextIO
 
 import click
+
+P = ParamSpec("P")
 
 # C0 except tab and line feed, DEL, C1, surrogates, and marks that override text direction.
 _UNPRINTABLE = re.compile(
@@ -105,6 +108,19 @@ def tell_outage(error: Exception) -> None:
 
 def tell_waiting(error: Exception) -> None:
     note(f"the manager cannot be reached, waiting for it: {error}")
+
+
+def once(tell: Callable[P, None]) -> Callable[P, None]:
+    """Return a function that calls `tell` the first time only."""
+    is_told = False
+
+    def tell_first(*arguments: P.args, **fields: P.kwargs) -> None:
+        nonlocal is_told
+        if not is_told:
+            is_told = True
+            tell(*arguments, **fields)
+
+    return tell_first
 
 
 def discard(stream: TextIO) -> None:
