@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import aclosing
 from typing import Any
 
 from agent_orchestrator.executors.questions import (
     ChoiceKind,
     Decision,
-    Question,
     QuestionKind,
     Verdict,
 )
 from tests.acp.conftest import DONE, SERVE, Acp, call, of_type, text
-from tests.acp.test_acp_permissions import Person, outcomes
+from tests.acp.test_acp_permissions import Person, outcomes, seen_until_stopped
 from tests.acp.test_acp_turns import stop_of
-from tests.support.loops import run
 from tests.support.rows import each_row
 
 FIELD = {"type": "string", "title": "Colour", "oneOf": [{"const": "b", "title": "Blue"}]}
@@ -89,28 +85,7 @@ def test_form_is_not_offered_if_no_person_is_asked(acp: Acp) -> None:
 
 
 def test_open_form_is_cancelled_when_the_run_is_stopped(acp: Acp) -> None:
-    async def scenario() -> None:
-        asked = asyncio.Event()
-
-        async def never(_: Question) -> Decision:
-            asked.set()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        acp.ask = never
-        done = ["done", {"stopReason": "cancelled"}]
-        executor = acp.executor(SERVE, ASKED, SHOW, ["await", "session/cancel"], done)
-
-        async def follow() -> None:
-            async with aclosing(executor.run("Do it.")) as events:
-                seen.extend([event async for event in events])
-
-        seen: list[dict[str, Any]] = []
-        task = asyncio.create_task(follow())
-        await asked.wait()
-        task.cancel()
-        await asyncio.wait({task})
-        assert not of_type(seen, "permission_denied")
-
-    run(scenario())
+    done = ["done", {"stopReason": "cancelled"}]
+    seen = seen_until_stopped(acp, SERVE, ASKED, SHOW, ["await", "session/cancel"], done)
+    assert not of_type(seen, "permission_denied")
     assert outcomes(acp) == [{"action": "cancel"}]

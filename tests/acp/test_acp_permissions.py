@@ -39,6 +39,36 @@ class Person:
         return self.decision
 
 
+def seen_until_stopped(acp: Acp, *steps: Step) -> list[Event]:
+    """Return the events of a run that is stopped while it waits for an answer of a person."""
+
+    async def scenario() -> list[Event]:
+        asked = asyncio.Event()
+
+        async def never(_: Question) -> Decision:
+            asked.set()
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        acp.ask = never
+        executor = acp.executor(*steps)
+        seen = []
+
+        async def follow() -> None:
+            async with aclosing(executor.run("Do it.")) as events:
+                async for event in events:
+                    seen.append(event)
+
+        task = asyncio.create_task(follow())
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        return seen
+
+    return run(scenario())
+
+
 def outcomes(acp: Acp) -> list[Any]:
     return [answer["result"] for answer in acp.answers()]
 
@@ -204,35 +234,11 @@ def test_call_that_a_stop_has_ended_has_an_error(acp: Acp) -> None:
 
 def test_stop_answers_open_questions_first(acp: Acp) -> None:
     """Promise 7: an agent that waits for its answer does not see that its turn is cancelled."""
-
-    async def scenario() -> list[str]:
-        asked = asyncio.Event()
-
-        async def never(_: Question) -> Decision:
-            asked.set()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        acp.ask = never
-        executor = acp.executor(
-            SERVE, text("I will."), RUN, ask(), ["await", "session/cancel"], text("Last words."),
-            ["done", {"stopReason": "cancelled"}],
-        )  # fmt: skip
-        seen = []
-
-        async def follow() -> None:
-            async with aclosing(executor.run("Do it.")) as events:
-                async for event in events:
-                    seen.append(event)
-
-        task = asyncio.create_task(follow())
-        await asked.wait()
-        task.cancel()
-        await asyncio.wait({task})
-        assert task.cancelled()
-        return texts(seen)
-
-    assert run(scenario()) == ["I will.", "Last words."]
+    seen = seen_until_stopped(
+        acp, SERVE, text("I will."), RUN, ask(), ["await", "session/cancel"], text("Last words."),
+        ["done", {"stopReason": "cancelled"}],
+    )  # fmt: skip
+    assert texts(seen) == ["I will.", "Last words."]
     assert outcomes(acp) == [CANCELLED]
     order = [each.get("method", "answer") for each in acp.sent()][-2:]
     assert order == ["answer", "session/cancel"]

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.outbox.outbox import Outbox
-from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.supervisor import Supervisor
+from tests.support.assignments import assignment_at
 from tests.support.rows import each_row
 
 PROMPT = {"event_type": "message", "role": "user", "content": []}
@@ -36,18 +35,7 @@ def stop(reason: str) -> dict[str, Any]:
 def test_notices_are_heard_with_the_first_event_of_the_agent(
     events: list[dict[str, Any]], heard: int | None
 ) -> None:
-    assignment = Assignment(
-        url="http://127.0.0.1:9",
-        session_id="s",
-        session_name="s",
-        run=2,
-        holder="h",
-        term_seconds=45.0,
-        prompt="",
-        spec=RunSpec(executor="command", project_dir=Path("/")),
-        environment={},
-        notice_batch="b",
-    )
+    assignment = assignment_at(executor="command", run=2, notice_batch="b")
     for is_automatic in (True, False):
         supervisor = Supervisor(replace(assignment, is_automatic=is_automatic), Path("/"))
         supervisor._outbox = Mock(Outbox)

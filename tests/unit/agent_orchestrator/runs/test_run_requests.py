@@ -11,11 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from agent_orchestrator.executors.base import Executor, RunSpec
+from agent_orchestrator.executors.base import Executor
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import StopOrder
 from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
+from tests.support.assignments import assignment_at
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.rows import each_row
@@ -32,20 +33,6 @@ class RecordingExecutor:
     async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
         self.texts.append(text)
         self.may_wait = may_wait
-
-
-def assignment_for(url: str) -> Assignment:
-    return Assignment(
-        url=url,
-        session_id="s",
-        session_name="s",
-        run=1,
-        holder="h",
-        term_seconds=45.0,
-        prompt="",
-        spec=RunSpec(executor="claude", project_dir=Path("/")),
-        environment={},
-    )
 
 
 def request_of(kind: str, request_id: str = "r", **payload: Any) -> dict[str, Any]:
@@ -94,7 +81,7 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
         loops.append(asyncio.get_running_loop())
         with recording(answer) as server:
             requests = Requests(
-                assignment_for(server.url),
+                assignment_at(server.url, executor="claude"),
                 order=order,
                 executor=cast(Executor, RecordingExecutor()),
                 questions=Questions("deny", directory=Path("/"), record=lambda _: None),
@@ -122,7 +109,7 @@ def test_repeated_request_is_executed_once(kind: str) -> None:
     async def settle_twice(url: str, executor: RecordingExecutor) -> list[dict[str, Any]]:
         recorded: list[dict[str, Any]] = []
         requests = Requests(
-            assignment_for(url),
+            assignment_at(url, executor="claude"),
             order=StopOrder(),
             executor=cast(Executor, executor),  # only `send` is used
             questions=Questions("deny", directory=Path("/"), record=recorded.append),
@@ -194,7 +181,7 @@ def test_answer_is_done_only_with_the_event_of_its_decision(
         loops.append(asyncio.get_running_loop())
         with recording(answer) as server:
             requests = Requests(
-                assignment_for(server.url),
+                assignment_at(server.url, executor="claude"),
                 order=StopOrder(),
                 executor=cast(Executor, RecordingExecutor()),
                 questions=cast(Questions, Answered()),

@@ -12,12 +12,12 @@ from unittest.mock import Mock
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.outbox.outbox import Outbox
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import RunOutcome
 from agent_orchestrator.runs.stay import STOP_SIGNALS, can_stay, stay
 from agent_orchestrator.runs.supervisor import Supervisor
+from tests.support.assignments import assignment_at
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.rows import each_row
@@ -26,18 +26,7 @@ OUTLOOK = {"held": None, "newest_run": 1, "awaited": 1, "undelivered": 0, "due":
 
 
 def assignment(url: str = "http://127.0.0.1:9") -> Assignment:
-    return Assignment(
-        url=url,
-        session_id="s",
-        session_name="s",
-        run=1,
-        holder="h",
-        term_seconds=45.0,
-        prompt="",
-        spec=RunSpec(executor="command", project_dir=Path("/")),
-        environment={},
-        run_token="t",
-    )
+    return assignment_at(url, executor="command", run_token="t")
 
 
 def request_of(kind: str) -> dict[str, Any]:

@@ -11,11 +11,11 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.client.patient import PATIENCE_SECONDS
-from agent_orchestrator.executors.base import Continuation, RunSpec
-from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.executors.base import Continuation
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions import order, wake
 from agent_orchestrator.sessions.errors import SessionUsageError
+from tests.support.assignments import assignment_at
 from tests.support.recording import Received, RecordingServer, Reply, json_reply, recording
 from tests.support.rows import each_row
 
@@ -26,20 +26,7 @@ REVOCATION = ("DELETE", "/sessions/s/runs/1/token")
 
 
 def waiting_at(url: str) -> wake.Wake:
-    return wake.Wake(
-        Assignment(
-            url=url,
-            session_id="s",
-            session_name="s",
-            run=1,
-            holder="h",
-            term_seconds=45.0,
-            prompt="",
-            spec=RunSpec(executor="command", project_dir=Path("/")),
-            environment={},
-            run_token="t",
-        )
-    )
+    return wake.Wake(assignment_at(url, executor="command", run_token="t"))
 
 
 def outlooks(*each: dict[str, Any]) -> Callable[[Received], Reply]:
