@@ -26,7 +26,11 @@ from agent_session_manager.export.text import (
 )
 
 _TITLES = {"user": "Prompt", "assistant": "Answer"}
-_ORIGINS = {"command": "Output of a command", "system": "From the agent's program"}
+_ORIGINS = {
+    "command": "Output of a command",
+    "system": "From the agent's program",
+    "notice": "Notice of the orchestrator",
+}
 _GISTS = ("command", "file_path", "pattern", "url", "description", "prompt")
 _OF_MANAGER = frozenset(
     {

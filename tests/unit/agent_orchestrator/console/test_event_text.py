@@ -155,6 +155,7 @@ def test_imported_events_say_what_they_are() -> None:
         event(8, "pre_tool", tool_name="view", tool_input={"path": "/x", "other": [1]}),
         event(9, "rollback", num_turns=2),
         event(10, "message", role="user", inherited="yes", content=[picture]),
+        event(11, "message", role="user", origin="notice", **said),
     ]
     heads = [line.split(" ", 2)[2] for line in shown(events) if line.startswith("[")]
     assert heads == [
@@ -168,6 +169,7 @@ def test_imported_events_say_what_they_are() -> None:
         "view: /x",
         "the conversation was taken back to an earlier point",
         "user",
+        "notice of the orchestrator",
     ]
     pictures = [line.strip() for line in shown(events) if "image" in line]
     assert pictures == ["[image image/png]", "[image image/png]"]

@@ -118,6 +118,11 @@ def test_compaction_is_a_border_with_a_folded_summary() -> None:
     assert "## Prompt" not in shown
 
 
+def test_notice_is_no_word_of_the_agents_program() -> None:
+    shown = markdown([message("user", "a run has ended", origin="notice")])
+    assert "Notice of the orchestrator" in shown and "agent's program" not in shown
+
+
 @each_row(
     ("options", "present", "absent"),
     [

@@ -31,6 +31,7 @@ _ORIGINS = {
     "compaction": "summary after compaction",
     "command": "output of a command",
     "agent": "from another agent",
+    "notice": "notice of the orchestrator",
 }
 _BOUNDARIES = {
     "conversation": "the agent began a new conversation",
