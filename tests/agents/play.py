@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 
+from agent_orchestrator.machine.processes import has_ended
 from agent_orchestrator.runs.registry import list_registered
 from tests.agents.agents import Json, RealAgent
 from tests.agents.person import Person, PlayError
@@ -249,7 +250,7 @@ class Stage:
         self.seen.results.append(self._person.try_("ao-get-result", self._name).stdout.strip())
         self.seen.requests.append(len(self._requests()))
         for process in self.seen.resources.processes:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if not has_ended(process):
                 self.seen.left.append(process.name())
         return True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from agent_orchestrator.machine.environment import outbox_dir
-from agent_orchestrator.machine.processes import RunProcesses
+from agent_orchestrator.machine.processes import RunProcesses, has_ended
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_orchestrator.shared.locks import holder_of
 from agent_session_manager.machine.discovery import find_managers
@@ -23,7 +23,7 @@ Process = subprocess.Popen[bytes] | ForkedProgram
 
 def is_alive(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return not has_ended(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return False
 

@@ -46,8 +46,9 @@ def wrong(ended: Ended) -> list[Finding]:
 
 
 def only_wrong(shell: Shell, *options: str) -> Finding:
-    (found,) = wrong(shell.run("ao-doctor", "--json", *options))
-    return found
+    found = wrong(shell.run("ao-doctor", "--json", *options))
+    assert len(found) == 1, found
+    return found[0]
 
 
 def test_every_check_passes_on_a_healthy_system(

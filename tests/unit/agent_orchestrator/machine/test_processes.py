@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from uuid import uuid4
@@ -16,11 +17,13 @@ from agent_orchestrator.machine.processes import (
     Child,
     Grace,
     RunProcesses,
+    has_ended,
     shell_exit_code,
     signal_name,
 )
 from tests.support.beacon import Beacon, BlockingBeacon
 from tests.support.loops import run
+from tests.support.waiting import wait_for
 
 HERE = Path.cwd()
 PATIENT = Grace(interrupt_seconds=60, terminate_seconds=60, kill_seconds=60)
@@ -226,3 +229,23 @@ def test_reused_pid_is_not_a_process_of_the_run() -> None:
 def test_exit_codes_and_signals_are_reported_as_by_a_shell() -> None:
     assert [shell_exit_code(code) for code in (0, 3, -9)] == [0, 3, 137]
     assert [signal_name(number) for number in (9, 15, 40)] == ["SIGKILL", "SIGTERM", "signal 40"]
+
+
+WITHOUT_FIRST_THREAD = """
+import ctypes, threading
+threading.Thread(target=threading.Event().wait).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows it as a zombie")
+def test_process_runs_on_after_the_end_of_its_first_thread() -> None:
+    with subprocess.Popen([sys.executable, "-c", WITHOUT_FIRST_THREAD]) as program:
+        process = psutil.Process(program.pid)
+        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE, "its first thread has ended")
+        processes = RunProcesses(process, "token of no process")
+        assert processes.find() == {process}
+        assert not has_ended(process)
+        run(processes.stop(IMPATIENT))
+        assert has_ended(process)
+        assert program.wait() == -signal.SIGTERM

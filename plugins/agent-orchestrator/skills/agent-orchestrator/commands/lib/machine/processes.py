@@ -104,7 +104,9 @@ class RunProcesses:
         # Search before the first signal: a process that loses its parent is hard to find later.
         self.find()
         _signal(self._foreground(), signal.SIGINT)
-        await _until(lambda: not _is_alive(self._program), grace.interrupt_seconds)
+        await _until(
+            lambda: self._program is None or has_ended(self._program), grace.interrupt_seconds
+        )
         _signal(self.find(), signal.SIGTERM)
         await _until(self._none_left, grace.terminate_seconds)
         if not await _until(self._none_left_to_kill, grace.kill_seconds):
@@ -139,17 +141,22 @@ def _present() -> Iterator[psutil.Process]:
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if process.status() != psutil.STATUS_ZOMBIE:
+            if not has_ended(process):
                 yield process
 
 
-def _is_alive(process: psutil.Process | None) -> bool:
-    if process is None:
-        return False
+def has_ended(process: psutil.Process) -> bool:
+    """Return whether a process has ended, whether or not its parent has asked for its exit code.
+
+    Linux shows a process as a zombie once its first thread has ended. While other threads run, it
+    still works, and holds its files and locks.
+    """
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        if not process.is_running():
+            return True
+        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
     except psutil.Error:
-        return False
+        return True
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

@@ -74,7 +74,7 @@ def _is_alive(pid: str, found: Fields) -> bool:
         and isinstance(began, int)
         and began >= 1000 * _boot_time()
         and text_of(found.get("procStart")) == _start_text(int(pid))
-        and not _is_zombie(int(pid))
+        and not _has_ended(int(pid))
     )
 
 
@@ -84,14 +84,15 @@ def _start_text(pid: int) -> str | None:
     return start if start is None or sys.platform == "linux" else local_start(float(start))
 
 
-def _is_zombie(pid: int) -> bool:
-    """Return whether a process has ended, and its parent has not noticed: it may never do so."""
+def _has_ended(pid: int) -> bool:
     import psutil
 
+    from ....machine.processes import has_ended
+
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return has_ended(psutil.Process(pid))
     except psutil.Error:
-        return True  # it has just ended
+        return True
 
 
 def local_start(seconds: float) -> str:
