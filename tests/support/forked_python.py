@@ -2,7 +2,7 @@
 
 A copy of this file is next to the socket of the zygote. Python runs it without `site` and without
 packages, and it imports only a few modules. For arguments other than `-m MODULE` it becomes the
-real Python. It exits with the code of the forked program.
+real Python. It exits with the code of the forked program, or with 255 if the zygote has ended.
 """
 
 import _socket
@@ -33,6 +33,7 @@ while request:
 for number in (0, 1, 2):
     os.close(number)  # only the program may hold them
 answers = b""
-while len(answers) < 8:
-    answers += zygote.recv(8)
-os._exit(int.from_bytes(answers[4:8], "little", signed=True) & 0xFF)
+while len(answers) < 8 and (answer := zygote.recv(8)):
+    answers += answer
+ended = len(answers) == 8
+os._exit(int.from_bytes(answers[4:8], "little", signed=True) & 0xFF if ended else 0xFF)

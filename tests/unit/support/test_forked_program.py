@@ -146,6 +146,22 @@ def test_zygote_survives_clients_that_are_killed(tmp_path: Path) -> None:
     assert program.communicate(timeout=WATCHDOG_SECONDS) == (b"1\n", b"")
 
 
+def test_python_of_a_forked_program_ends_with_the_zygote(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!{sys.executable} -IS\n{forked_program.FORKED_PYTHON.read_text()}")
+    python.chmod(0o700)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen()
+        with subprocess.Popen([python, "-m", "json.tool"]) as waiting:
+            zygote, _ = listener.accept()
+            size = int.from_bytes(zygote.recv(4), "little")
+            zygote.recv(size, socket.MSG_WAITALL)
+            zygote.sendall((1).to_bytes(4, "little"))  # the pid, and no exit code
+            zygote.close()
+            assert waiting.wait(WATCHDOG_SECONDS) == 255
+
+
 def test_forked_program_joins_the_network_of_its_neighbour(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text("import os\nprint(os.readlink('/proc/self/ns/net'))")
