@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
 
+from ..shared.locks import take_lock
 from ..shared.private_files import (
     check_private,
     create_locked,
@@ -33,7 +33,8 @@ def hold(path: Path, *, create: bool) -> int:
         return create_locked(lock)  # no other process can lock it first
     descriptor = open_private(lock, create=False)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not take_lock(descriptor):
+            raise BlockingIOError
         # The process that removed an empty outbox removed this file too: the lock is void.
         if os.fstat(descriptor).st_nlink == 0:
             raise FileNotFoundError(2, "it has just been removed")

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 
 from .private_files import open_private, open_to_read
 
+_LOOK_SECONDS = 0.001
+
 
 def take_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed; return False if another process has locked it."""
-    return _try_lock(descriptor, fcntl.LOCK_EX)
+    """Lock a file until it is closed; return False if another process has locked it.
+
+    A process that only looks, with `is_locked`, has the file for a moment. Its end is waited for.
+    """
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if not _try_lock(descriptor, fcntl.LOCK_SH):
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def is_locked(descriptor: int) -> bool:
