@@ -9,7 +9,7 @@ import pytest
 
 from tests.claude.conftest import OFFLINE
 from tests.codex.conftest import CONFIG
-from tests.commands.processes import end_noted_import, stop_manager
+from tests.commands.processes import end_noted_imports, stop_manager
 from tests.commands.shell import Shell
 from tests.support.environment import scrubbed_environment
 from tests.support.manager import RunningManager
@@ -41,9 +41,9 @@ def shell(manager: RunningManager, project: Path, own_home: Path) -> Iterator[Sh
 
 @pytest.fixture
 def no_noted_import(shell: Shell) -> Iterator[None]:
-    """End the import that a hook of this test has started."""
+    """End the imports that hooks of this test have started."""
     yield
-    end_noted_import(shell.state_dir)
+    end_noted_imports(shell.state_dir)
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ import psutil
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.machine.processes import RunProcesses, has_ended
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
-from agent_orchestrator.shared.locks import holder_of
 from agent_session_manager.machine.discovery import find_managers
+from tests.commands.command_names import COMMANDS
 from tests.support.forked_program import ForkedProgram
 from tests.support.waiting import wait_for
 
 Process = subprocess.Popen[bytes] | ForkedProgram
+HOOK = COMMANDS.parents[2] / "hooks" / "note.sh"
 
 
 def is_alive(pid: int) -> bool:
@@ -44,14 +45,14 @@ def end_runs(state_dir: Path) -> None:
             left.unlink(missing_ok=True)
 
 
-def end_noted_import(state_dir: Path) -> None:
-    """End the import that a hook has started. Its notes remain."""
-    lock = state_dir / "notes.lock"
-    # An import that has just begun has locked the file before it writes its number.
-    wait_for(lambda: holder_of(lock) != "", "the import has its number in the file")
-    pid = holder_of(lock)
-    if pid:
-        _kill(psutil.Process(int(pid)))
+def end_noted_imports(state_dir: Path) -> None:
+    """End the imports that hooks have started, also those that have only begun. Notes remain."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            given = process.environ().get("AGENT_ORCHESTRATOR_STATE_DIR")
+            is_import = {"--noted", HOOK.name} & {Path(word).name for word in process.cmdline()}
+            if given == str(state_dir) and is_import:
+                _kill(process)
 
 
 def _kill(process: psutil.Process) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.shared.locks import hold_alone, holder_of
-from tests.commands.command_names import COMMANDS
+from tests.commands.processes import HOOK
 from tests.commands.shell import DONE, Shell
 from tests.support.claude_registry import register
 from tests.support.environment import BIN
@@ -22,8 +22,6 @@ from tests.support.rows import each_row
 from tests.support.transcript_files import Transcript
 from tests.support.waiting import wait_for
 
-PLUGIN = COMMANDS.parents[2]
-HOOK = PLUGIN / "hooks" / "note.sh"
 ID = "196f016a-4ae0-4550-a188-25239b4292c1"
 NO_IMPORT = "/usr/bin:/bin"
 """A PATH without `ao-import` and uv, so that only the note is written."""
