@@ -11,9 +11,10 @@ import errno
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import psutil
@@ -70,9 +71,32 @@ class Seen:
     is_told_in_turn: bool = False
     """True if the model got the message before the refused call."""
     requests: list[int] = field(default_factory=list)
-    """Number of requests to the model that offered tools, by run."""
+    """Number of requests that offered tools, and whose answers the agent took, by run."""
     resumes: list[str] = field(default_factory=list)
     """How each attempt to resume went."""
+
+
+def taken(requests: Sequence[Json]) -> list[Json]:
+    """Return the requests but for those that the agent cut, to send them again with a message.
+
+    Codex does so if a message arrives before the first word of an answer. It never learns the usage
+    of such a request. The next request has the same history, and only messages of the user more.
+    """
+    return [
+        request
+        for request, following in zip_longest(requests, requests[1:], fillvalue=None)
+        if request is not None and not _is_cut(request, following)
+    ]
+
+
+def _is_cut(request: Json, following: Json | None) -> bool:
+    history = request.get("input")
+    if not isinstance(history, list) or following is None:
+        return False
+    longer = following.get("input") or []
+    added = longer[len(history) :]
+    is_told = bool(added) and all(each.get("role") == "user" for each in added)
+    return is_told and longer[: len(history)] == history
 
 
 class Stage:
@@ -248,7 +272,7 @@ class Stage:
         self.seen.events += ({**event, "run": self._run} for event in new)
         self._last_seq = len(events)
         self.seen.results.append(self._person.try_("ao-get-result", self._name).stdout.strip())
-        self.seen.requests.append(len(self._requests()))
+        self.seen.requests.append(len(taken(self._requests())))
         for process in self.seen.resources.processes:
             if not has_ended(process):
                 self.seen.left.append(process.name())

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.agents.page import render
-from tests.agents.play import HINT, LAST, OUTPUT, READ, Seen
+from tests.agents.play import HINT, LAST, OUTPUT, READ, Seen, taken
 from tests.agents.verdicts import broken_promises, start_seconds, steps
 from tests.support.rows import each_row
 
@@ -169,3 +169,19 @@ def test_page_names_agents_that_were_not_played_and_trouble() -> None:
     page = render([seen, Seen("kimi", missing="`kimi` is not installed")])
     assert "- `kimi` was not played: `kimi` is not installed\n" in page
     assert "- `codex`, first run: ao-send ended with 1: x \\| y\n" in page
+
+
+def test_request_sent_again_with_a_message_counts_once() -> None:
+    prompt, told = {"role": "user", "content": "go"}, {"role": "user", "content": "stop"}
+    call, output = {"type": "function_call"}, {"type": "function_call_output"}
+    first, second = {"input": [prompt]}, {"input": [prompt, call, output]}
+    cut = {"input": [prompt, call, output, told]}
+    last = {"input": [prompt, call, output, told, call, output]}
+    assert taken([first, second, last]) == [first, second, last]
+    assert taken([first, second, cut, last]) == [first, cut, last]
+    assert taken([second, second]) == [second, second]
+    assert taken([{"messages": [prompt]}, {"messages": [prompt, told]}]) == [
+        {"messages": [prompt]},
+        {"messages": [prompt, told]},
+    ]
+    assert taken([]) == []
