@@ -141,22 +141,25 @@ def _present() -> Iterator[psutil.Process]:
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
-            if not has_ended(process):
+            if not _is_zombie(process):
                 yield process
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Return whether a process has ended, whether or not its parent has asked for its exit code.
+    """Return whether a process has ended, whether or not its parent has asked for its exit code."""
+    try:
+        return not process.is_running() or _is_zombie(process)
+    except psutil.Error:
+        return True
+
+
+def _is_zombie(process: psutil.Process) -> bool:
+    """Return whether only the exit code of a process is left.
 
     Linux shows a process as a zombie once its first thread has ended. While other threads run, it
     still works, and holds its files and locks.
     """
-    try:
-        if not process.is_running():
-            return True
-        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
-    except psutil.Error:
-        return True
+    return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
 
 
 def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
