@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import zip_longest
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -84,16 +84,15 @@ def taken(requests: Sequence[Json]) -> list[Json]:
     """
     return [
         request
-        for request, following in zip_longest(requests, requests[1:], fillvalue=None)
-        if request is not None and not _is_cut(request, following)
+        for request, following in pairwise([*requests, {}])
+        if not _is_cut(request, following)
     ]
 
 
-def _is_cut(request: Json, following: Json | None) -> bool:
-    history = request.get("input")
-    if not isinstance(history, list) or following is None:
+def _is_cut(request: Json, following: Json) -> bool:
+    history, longer = request.get("input"), following.get("input", [])
+    if not isinstance(history, list):
         return False
-    longer = following.get("input") or []
     added = longer[len(history) :]
     is_told = bool(added) and all(each.get("role") == "user" for each in added)
     return is_told and longer[: len(history)] == history
