@@ -20,6 +20,7 @@ from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.target import Webhook
 from agent_session_manager.domain.alert import AlertKind
 from agent_session_manager.machine.clock import Time
+from tests.commands.processes import is_alive
 from tests.support.loops import run
 from tests.support.receiver import Reply, receiving
 from tests.support.rows import each_row
@@ -162,14 +163,7 @@ def test_hung_command_is_killed_with_its_children(tmp_path: Path) -> None:
     outcome, asked = run(attempt())
     assert (outcome.error, asked) == ("no answer within 30 s", [COMMAND_SECONDS])
     processes = [int(pid) for pid in pids.read_text().split()]
-    wait_for(lambda: not any(map(is_running, processes)), "its processes are gone")
-
-
-def is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    wait_for(lambda: not any(map(is_alive, processes)), "its processes are gone")
 
 
 def test_request_is_signed_over_what_is_sent() -> None:
