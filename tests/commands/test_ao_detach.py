@@ -12,7 +12,6 @@ from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive
 from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.gate import Gate, pids_in, waiting_program
-from tests.support.waiting import wait_for
 
 
 def session_of(records: ManagerClient, project: Path) -> dict[str, Any]:
@@ -79,8 +78,8 @@ def test_run_past_its_timeout_is_stopped_as_timed_out(
         "ao-new: session 'x' reached its time limit: it took more than 1 s; "
         "ao-resume continues it\n",
     )
-    (pid,) = wait_for(lambda: pids_in(started), "the program ran")
-    assert not is_alive(pid)
+    # On a slow machine, the time is up before the program has written its pid.
+    assert not any(map(is_alive, pids_in(started, 0) or []))
     session = session_of(records, project)
     assert (session["status"], session["reason"], session["exit_code"]) == (
         "finished",

@@ -103,10 +103,10 @@ def test_ao_stop_reaches_the_supervisor_of_a_lost_run(campaign: Campaign, scene:
 
 def test_timeout_ends_a_run_by_the_same_signals(campaign: Campaign, scene: Scene) -> None:
     session = scene.start("x", *scene.family("x"), options=("--timeout", "1"))
-    pids = scene.await_pids("x", 3)
     ended = scene.await_end(session["session_id"])
     assert (ended["reason"], ended["exit_code"]) == ("timeout", 124)
-    assert not any(map(is_alive, pids))
+    # On a slow machine, the time is up before all processes of the family have started.
+    assert scene.remaining("x", None) == []
 
 
 def test_only_one_of_two_concurrent_resumes_wins(campaign: Campaign, scene: Scene) -> None:
