@@ -352,7 +352,7 @@ export interface paths {
          *     closed as `lost`. If that run has a lease, the whole request is refused: 409 `session_running`.
          *
          *     An archived session still accepts events. `archived: false` counts as activity for retention. A
-         *     page token can change `session_name` and `archived` only.
+         *     page token can change `session_name`, `archived` and `seen_run` only.
          */
         patch: operations["update_session_sessions__session_id__patch"];
         trace?: never;
@@ -839,6 +839,35 @@ export interface components {
              */
             ok: boolean;
         };
+        /**
+         * AttentionBody
+         * @description The attention that a session expects of a person.
+         */
+        AttentionBody: {
+            /** @description `asks`: it waits for an answer; `failed`, or ended well: `denied` (calls were denied), `question` (the answer ends with one) or `done`, each until it is seen; `quiet`: it is running and silent for long */
+            kind: components["schemas"]["AttentionKind"];
+            /**
+             * Seq
+             * @description `seq` of the event that tells more
+             */
+            seq: number | null;
+            /**
+             * Since
+             * @description Time since which it does
+             */
+            since: string;
+            /**
+             * Text
+             * @description The question, the error, the denied tools, the newest call, or the end of the answer: up to 200 characters of one line
+             */
+            text: string | null;
+        };
+        /**
+         * AttentionKind
+         * @description Kinds of attention that a session expects of a person, the most urgent first.
+         * @enum {string}
+         */
+        AttentionKind: "asks" | "failed" | "denied" | "quiet" | "question" | "done";
         /**
          * BatchBody
          * @description Notices for the agent of a run, which the run must tell before its prompt.
@@ -2159,6 +2188,8 @@ export interface components {
              * @description Time at which it was archived
              */
             archived_at: string | null;
+            /** @description What it expects of a person; null if nothing */
+            attention: components["schemas"]["AttentionBody"] | null;
             /**
              * Child Count
              * @description Number of sessions that were started from inside it
@@ -2175,6 +2206,11 @@ export interface components {
              */
             children_running: number;
             /**
+             * Children Waiting
+             * @description Number of sessions up to 8 levels below it that wait for a person
+             */
+            children_waiting: number;
+            /**
              * Created At
              * @description Time of its creation
              */
@@ -2184,6 +2220,11 @@ export interface components {
              * @description True if stored values cannot be read; placeholders are shown instead
              */
             damaged: boolean;
+            /**
+             * Denied Calls
+             * @description Number of tool calls of the newest run that were denied without a question
+             */
+            denied_calls: number;
             /**
              * Executor
              * @description Kind of its agent, such as `claude` or `command`
@@ -2241,6 +2282,11 @@ export interface components {
             /** @description Why these notices wait for the next resume by a person; null if they do not */
             notices_held: components["schemas"]["Hold"] | null;
             /**
+             * Outcome
+             * @description Of the newest run: the last line of the answer, or the first of the error with which it failed; up to 200 characters
+             */
+            outcome: string | null;
+            /**
              * Parent Session Id
              * @description Session from inside which it was started
              */
@@ -2250,6 +2296,11 @@ export interface components {
              * @description Directory of its project
              */
             project_dir: string | null;
+            /**
+             * Prompt
+             * @description First line of the first prompt of a person, up to 200 characters
+             */
+            prompt: string | null;
             /** @description End of the newest run; null while it is open */
             reason: components["schemas"]["Reason"] | null;
             /**
@@ -2257,6 +2308,11 @@ export interface components {
              * @description Number of the newest run
              */
             run: number;
+            /**
+             * Seen Run
+             * @description The newest run whose end a person has seen, or 0
+             */
+            seen_run: number;
             /**
              * Session Id
              * @description The session's id
@@ -2322,6 +2378,11 @@ export interface components {
              * @description Directory of its project; up to 1,500 bytes
              */
             project_dir?: string | null;
+            /**
+             * Seen Run
+             * @description The newest run whose end a person has seen; the number before it undoes that
+             */
+            seen_run?: number | null;
             /**
              * Session Name
              * @description Without invisible characters or whitespace at its ends
@@ -4047,6 +4108,8 @@ export interface operations {
                 top_level?: boolean | null;
                 /** @description `true`: only with `undelivered_notices`; `false`: only without any */
                 has_notices?: boolean | null;
+                /** @description Only with `attention` of this kind, or of any; can be repeated */
+                attention?: (components["schemas"]["AttentionKind"] | "any")[] | null;
                 /** @description By creation (newest first), last change (newest first), name, or cost (highest first) */
                 sort?: components["schemas"]["SessionSort"];
                 /** @description Size of a page; 1,000 if only `page` is given */
@@ -4514,7 +4577,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `session_not_found` */
+            /** @description Codes: `session_not_found`, `run_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -5141,7 +5204,7 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description Codes: `session_not_found` */
+            /** @description Codes: `session_not_found`, `run_not_found` */
             404: {
                 headers: {
                     [name: string]: unknown;

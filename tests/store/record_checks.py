@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.request import Request
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.session import Session, State
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.queries import EventFilter
+from agent_session_manager.store.queries import EventFilter, SessionFilter
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value
 
 
@@ -19,6 +20,7 @@ def check_record(store: SqlStore, model: Model, session_id: str) -> None:
     wanted = model.sessions[session_id]
     session = store.get_session(session_id)
     check_session(model, session)
+    check_attention(store, session)
     runs = store.list_runs(session_id)
     assert [(run.run, run.exit_code, run.reason, run.usage.input_tokens) for run in runs] == [
         (number, run.exit_code, run.reason, run.tokens) for number, run in enumerate(wanted.runs, 1)
@@ -36,6 +38,36 @@ def check_record(store: SqlStore, model: Model, session_id: str) -> None:
             store.get_result(session_id)
 
 
+def check_attention(store: SqlStore, session: Session) -> None:
+    """Compare what a session expects of a person with the rules, and with the filter of lists."""
+    kind = None if session.attention is None else session.attention.kind
+    assert kind == _expected_attention(session)
+    for asked in AttentionKind:
+        page = store.list_sessions(SessionFilter(attention=(asked,)), limit=1000)
+        assert (session.session_id in {each.session_id for each in page.sessions}) == (
+            kind == asked
+        )
+
+
+def _expected_attention(session: Session) -> AttentionKind | None:
+    newest = session.newest_run
+    if session.archived_at is not None:
+        return None
+    if session.state is State.WAITING:
+        return AttentionKind.ASKS
+    is_seen = session.seen_run >= newest.run
+    if newest.reason is None or session.parent_session_id or is_seen or newest.is_imported:
+        return None
+    if session.state in (State.FAILED, State.LOST):
+        return AttentionKind.FAILED
+    if session.state is not State.FINISHED:
+        return None
+    if newest.denied_calls:
+        return AttentionKind.DENIED
+    is_question = (newest.outcome or "").endswith("?")
+    return AttentionKind.QUESTION if is_question else AttentionKind.DONE
+
+
 def check_session(model: Model, session: Session, *, with_term: bool = True) -> None:
     """Compare one session with the model; `with_term` also the end of its lease."""
     wanted = model.sessions[session.session_id]
@@ -44,12 +76,14 @@ def check_session(model: Model, session: Session, *, with_term: bool = True) -> 
     assert (
         session.session_name, session.project_dir, session.agent_name, session.unique_name,
         session.archived_at is not None, session.last_seq, session.status, session.state,
-        newest.run, newest.exit_code, newest.reason, newest.host,
+        newest.run, newest.exit_code, newest.reason, newest.host, newest.denied_calls,
+        newest.outcome, session.seen_run,
         session.usage.input_tokens, session.child_count, session.waiting_questions,
     ) == (
         wanted.session_name, wanted.project_dir, wanted.agent_name, wanted.unique_name,
         wanted.archived, len(wanted.events), wanted.status, wanted.state,
         len(wanted.runs), wanted.newest.exit_code, wanted.newest.reason, wanted.newest.host,
+        wanted.denied_calls, wanted.outcome, wanted.seen_run,
         sum(run.tokens for run in wanted.runs),
         sum(child.parent_session_id == session.session_id for child in children),
         len(wanted.waiting),

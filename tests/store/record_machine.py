@@ -146,6 +146,7 @@ class RecordMachine(RuleBasedStateMachine):
     @rule(
         session_id=IDS, name=st.none() | NAMES, project=PROJECTS, agent=AGENTS,
         archived=st.none() | st.booleans(), resumes=st.booleans(),
+        seen_run=st.none() | st.just(0) | RUNS,
     )  # fmt: skip
     def update(
         self,
@@ -155,9 +156,11 @@ class RecordMachine(RuleBasedStateMachine):
         agent: str | None,
         archived: bool | None,
         resumes: bool,
+        seen_run: int | None,
     ) -> None:
         given: Value = {
             "session_name": name, "project_dir": project, "agent_name": agent, "archived": archived,
+            "seen_run": seen_run,
         }  # fmt: skip
         expected = self.model.update(session_id, self._clock.now, resumes=resumes, **given)
         moment = START if resumes else None

@@ -14,7 +14,7 @@ NAMES = st.sampled_from(["one", "Two"])
 PROJECTS = st.none() | st.sampled_from(["/p", "/q"])
 AGENTS = st.none() | st.sampled_from(["x", "y"])
 RUNS = st.sampled_from([1, 1, 1, 2, 2, 3, 4])
-TEXT = st.sampled_from(["", "text", "mehr 🦾"])
+TEXT = st.sampled_from(["", "text", "mehr 🦾", "All?"])
 OPTIONAL = {"event_id": st.sampled_from(["e1", "e2", "e3", "e4"]), "run": RUNS}
 BLOCKS = st.lists(
     st.builds(lambda text: {"type": "text", "text": text}, TEXT) | st.just({"type": "other"}),
@@ -47,6 +47,7 @@ EVENTS = st.one_of(
             "reason": st.sampled_from(["stopped", "budget", "lost", "completed", "of theirs"]),
         },
     ),
+    st.fixed_dictionaries({"event_type": st.just("permission_denied")}, optional=OPTIONAL),
     st.builds(question, st.sampled_from(QUESTIONS)),
     st.builds(lambda name, run: question(name, run=run), st.sampled_from(QUESTIONS), RUNS),
     st.builds(

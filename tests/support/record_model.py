@@ -68,6 +68,7 @@ class ModelSession:
     parent_session_id: str | None
     unique_name: bool
     archived: bool = False
+    seen_run: int = 0
     runs: list[ModelRun] = field(default_factory=list)
     events: list[Value] = field(default_factory=list)
     """Events, each with its `seq`, `run` and `late`."""
@@ -94,6 +95,19 @@ class ModelSession:
         asked = (e for e in self.events if e["value"]["event_type"] == "permission_request")
         ids = (e["value"]["question_id"] for e in asked if e["run"] == len(self.runs))
         return [question for question in ids if self.has_event(f"{question}:decided") is None]
+
+    @property
+    def denied_calls(self) -> int:
+        """Number of denied calls of the newest run."""
+        kinds = [e["value"]["event_type"] for e in self.events if e["run"] == len(self.runs)]
+        return kinds.count("permission_denied")
+
+    @property
+    def outcome(self) -> str | None:
+        """The last line of the newest run's last answer. Its ends have no error."""
+        ran = (e["value"] for e in self.events if e["run"] == len(self.runs))
+        answers = [answer for value in ran if (answer := _answer_of(value))]
+        return [text for text in answers[-1] if text][-1] if answers else None
 
     @property
     def reserved(self) -> tuple[str, str] | None:
@@ -160,6 +174,8 @@ class Model:
         resumes = given.pop("resumes")
         if resumes and session.newest.is_open and session.newest.holder is not None:
             return errors.SessionRunningError
+        if (given["seen_run"] or 0) > len(session.runs):
+            return errors.RunNotFoundError
         given = {name: value for name, value in given.items() if value is not None}
         before = {name: getattr(session, name) for name in given}
         vars(session).update(given)

@@ -16,6 +16,7 @@ from agent_session_manager.background.backups import Backups, backing_up
 from agent_session_manager.background.history_import import HistoryImport, import_environment
 from agent_session_manager.background.indexer import Indexer
 from agent_session_manager.background.notifier import Notifier
+from agent_session_manager.background.quiet_watch import QuietWatch
 from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
@@ -44,6 +45,7 @@ class Upkeep:
     ) -> None:
         """`database` is the SQLite file to back up, or None. `url` is the manager's own."""
         self.reaper = Reaper(manager, time=time)
+        self.quiet_watch = QuietWatch(manager, time=time)
         self.notifier = Notifier(manager.notices, time=time)
         self.indexer = Indexer(manager.indexing, time=time)
         terms = Terms(
@@ -78,6 +80,7 @@ class Upkeep:
         """Run the tasks until the block ends; this cancels a backup in progress."""
         watches: dict[str, _Task | None] = {
             "reaper": self.reaper,
+            "quiet": self.quiet_watch,
             "notifier": self.notifier,
             "indexer": self.indexer,
             "retention": self.retention,

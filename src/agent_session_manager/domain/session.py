@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
+from agent_session_manager.domain.attention import Attention
+
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 MAX_NAME_CHARS = 200
 MAX_PATH_BYTES = 1500
@@ -143,6 +145,12 @@ class Run:
     usage: Usage = field(default_factory=Usage)
     is_imported: bool = False
     """True if no client of ours drove the run: its events come from an import."""
+    outcome: str | None = None
+    """The last line of its answer; of a failed run, the first line of its error."""
+    denied_calls: int = 0
+    """Number of tool calls that were denied without asking a person."""
+    denied_tools: str | None = None
+    """The names of the tools of the first of these calls."""
 
     @property
     def is_finished(self) -> bool:
@@ -186,6 +194,14 @@ class Session:
     """Number of masked secrets in all events of the session."""
     waiting_questions: int = 0
     """Number of open questions of the newest run; 0 unless the run is open."""
+    children_waiting: int = 0
+    """Number of sessions below it, up to eight levels, with an open question to a person."""
+    prompt: str | None = None
+    """The first line of the first prompt of a person."""
+    seen_run: int = 0
+    """The newest run whose end a person has seen, or 0."""
+    attention: Attention | None = None
+    """What it expects of a person, if anything."""
     title: str | None = None
     """Title by its source, for an imported session."""
     source: Source | None = None

@@ -358,6 +358,13 @@ class Manager:
         """Close the runs whose lease has expired, as `lost`; return the ids of their sessions."""
         return await self._writer.commit(changes.ReapLeases())
 
+    async def mark_quiet(self, silent_since: datetime, in_call_since: datetime) -> list[str]:
+        """Mark the running sessions that are silent since these moments; return their ids."""
+        if not await self._read(lambda store: store.has_silent(silent_since, in_call_since)):
+            return []
+        change = changes.MarkQuiet(silent_since=silent_since, in_call_since=in_call_since)
+        return await self._writer.commit(change)
+
     async def vacuum(self) -> Freed:
         """Return the space of deleted data to the file system, a few pages between commits."""
         async with self._vacuuming:

@@ -29,6 +29,7 @@ from agent_session_manager.sql.database.errors import connected, is_broken, refu
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.alerts import SqlAlerts
+from agent_session_manager.sql.read.attention import has_silent
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
@@ -280,6 +281,10 @@ class SqlStore:
     ) -> list[Request]:
         with self._read() as connection:
             return list_requests(connection, session_id, run, state=state)
+
+    def has_silent(self, silent_since: datetime, in_call_since: datetime) -> bool:
+        with self._read() as connection:
+            return has_silent(connection, silent_since, in_call_since)
 
     def next_expiry(self) -> datetime | None:
         with self._read() as connection:

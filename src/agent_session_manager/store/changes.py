@@ -66,6 +66,11 @@ class UpdateSession(SessionChange[Session]):
     agent_name: str | None = None
     last_resumed_at: datetime | None = None
     archived: bool | None = None
+    seen_run: int | None = None
+    """The newest run whose end a person has seen; the run before it: its end is not seen.
+
+    Refused if the session has no such run.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +143,18 @@ class ExtendLeases(Change[int]):
 @dataclass(frozen=True, kw_only=True)
 class ReapLeases(SessionsChange):
     """Close each run whose lease has expired as `lost`. The outcome is their session ids."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkQuiet(SessionsChange):
+    """Mark running sessions as quiet that are silent since a moment.
+
+    A session whose newest event begins a tool call must be silent since an earlier moment. The
+    outcome is the ids of the sessions that are marked now.
+    """
+
+    silent_since: datetime
+    in_call_since: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,9 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
 17. The end of a run that notifies writes a notice for the session above, in the same transaction.
    It is delivered once that session has the event that shows that its agent heard it. Until then it
    is pending, or is offered to one run of that session. A run that ends without it puts it back.
+18. A session tells what it expects of a person: an answer to an open question; a look at the end of
+   its newest run, until a person has seen that; or a look because it was silent for long, until its
+   next event. It agrees with the record, in every list and filter, from the commit that changes it.
 
 The promises for transcripts are in `store/transcripts.py`, those for search in `store/search.py`,
 and those for alerts in `store/alerts.py`.
@@ -134,6 +137,9 @@ class Store(Protocol):
     def search(self) -> SearchIndex: ...
 
     def next_expiry(self) -> datetime | None: ...
+
+    def has_silent(self, silent_since: datetime, in_call_since: datetime) -> bool:
+        """Return whether `MarkQuiet` with these moments would mark a session."""
 
     def watch(self, notice: Notice) -> None:
         """Call `notice` from a thread with the ids of sessions that other managers change.

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Session, State, Status
@@ -49,6 +50,8 @@ class SessionFilter:
     """True: only sessions without a parent."""
     has_notices: bool | None = None
     """True: only sessions with undelivered notices."""
+    attention: tuple[AttentionKind, ...] | None = None
+    """Only sessions that expect one of these of a person."""
     family_of: RunCaller | None = None
     """Only the session of this run, and the sessions below it."""
 

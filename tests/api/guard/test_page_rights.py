@@ -55,13 +55,13 @@ def test_page_token_opens_only_what_the_page_needs(manager: RunningManager, api:
         assert reached == OF_PAGES
 
 
-def test_page_token_can_change_only_name_and_archived(
+def test_page_token_can_change_only_name_archived_and_seen(
     manager: RunningManager, api: Api, session_id: str
 ) -> None:
     path = f"/sessions/{session_id}"
     with with_token(manager, page_token(api)) as page:
         for name in SessionChangesBody.model_fields:
-            value = {"session_name": "renamed", "archived": True}.get(name)
+            value = {"session_name": "renamed", "archived": True, "seen_run": 1}.get(name)
             answer = page.patch(path, {name: value})
             assert (answer.status == 200) == (value is not None), (name, answer.body)
             if value is None:

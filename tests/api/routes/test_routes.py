@@ -23,18 +23,9 @@ NEW_RUN = {
     "imported": False,
     "lease": None,
 }
-NO_USAGE = {
-    "input_tokens": 0,
-    "output_tokens": 0,
-    "cache_read_tokens": 0,
-    "cache_creation_tokens": 0,
-    "cache_creation_1h_tokens": 0,
-    "reasoning_tokens": 0,
-    "web_searches": 0,
-    "cost_microdollars": 0,
-    "cost_nanodollars": 0,
-    "unpriced_tokens": 0,
-}
+TOKENS = ("input", "output", "cache_read", "cache_creation", "cache_creation_1h", "reasoning")
+COSTS = ("unpriced_tokens", "web_searches", "cost_microdollars", "cost_nanodollars")
+NO_USAGE = dict.fromkeys((*(f"{kind}_tokens" for kind in TOKENS), *COSTS), 0)
 
 
 def without_moments(value: dict[str, Any]) -> dict[str, Any]:
@@ -79,7 +70,8 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "agent": "a",
         "parent_session_id": "the-parent",
         **dict.fromkeys(("child_count", "children_running", "children_failed"), 0),
-        **dict.fromkeys(("waiting_questions", "undelivered_notices"), 0),
+        **dict.fromkeys(("waiting_questions", "undelivered_notices", "children_waiting"), 0),
+        **dict.fromkeys(("seen_run", "denied_calls"), 0),
         "last_seq": 0,
         "last_activity_at": "moment",
         "archived_at": None,
@@ -87,6 +79,7 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "damaged": False,
         "masked_secrets": 0,
         **dict.fromkeys(("title", "source", "forked_from", "notices_held")),
+        **dict.fromkeys(("prompt", "attention", "outcome")),
         **NEW_RUN,
     }
     assert api.get(f"/sessions/{session_id}").json == answer.json

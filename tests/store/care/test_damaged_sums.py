@@ -62,6 +62,15 @@ WRONG = {
     "UPDATE sessions SET state = 'lost' WHERE session_id = 'budget'": (
         "session 'budget': its state should be 'failed', and is 'lost'"
     ),
+    "UPDATE sessions SET attention = 'quiet' WHERE session_id = 'budget'": (
+        "session 'budget': its attention should be 'failed', and is 'quiet'"
+    ),
+    "UPDATE sessions SET attention = NULL WHERE session_id = 'waiting'": (
+        "session 'waiting': its attention should be 'asks', and is None"
+    ),
+    "UPDATE sessions SET seen_run = 1 WHERE session_id = 'budget'": (
+        "session 'budget': its attention should be None, and is 'failed'"
+    ),
     "UPDATE sessions SET state = NULL WHERE session_id = 'running'": (
         "session 'running': its state should be 'running', and is None"
     ),
@@ -120,7 +129,7 @@ def change_everything(store: SqlStore) -> None:
 def test_damaged_sums_break_no_read_and_no_change(
     small: Path, tmp_path: Path, open_stores: OpenStores, damage: Any
 ) -> None:
-    derived = (sessions.c.state, *facets.c, *usage_sums.c)
+    derived = (sessions.c.state, sessions.c.attention, *facets.c, *usage_sums.c)
     for is_key in (True, False):
         statements = [
             f"UPDATE OR IGNORE {column.table.name} SET {column.name} = ?"

@@ -24,8 +24,9 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.sql.transfer.format import KINDS, ImportRefusedError, header_line
+from agent_session_manager.sql.transfer.format import ImportRefusedError, header_line
 from agent_session_manager.sql.transfer.importer import import_export
+from agent_session_manager.sql.transfer.kinds import KINDS
 from tests.support.asgi import Answered, asked
 from tests.support.rows import each_row
 

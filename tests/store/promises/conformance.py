@@ -10,6 +10,7 @@ from types import ModuleType
 
 from agent_session_manager.store.protocol import Store
 from tests.store.promises import (
+    attention_promises,
     feed_promises,
     history_promises,
     lease_promises,
@@ -45,6 +46,7 @@ FAMILIES = {
     "leases": promises_of(lease_promises),
     "requests": promises_of(request_promises),
     "questions": promises_of(question_promises),
+    "attention": promises_of(attention_promises),
     "notices": promises_of(notice_promises, outlook_promises),
     "feeds": promises_of(feed_promises),
     "lists": promises_of(listing_promises),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.sql.transfer import format, lines
+from agent_session_manager.sql.transfer import kinds, lines
 from agent_session_manager.sql.transfer.format import ImportRefusedError
 from agent_session_manager.sql.transfer.importer import import_export
 from tests.store.promises.changes import create
@@ -25,7 +25,7 @@ def signed(found: list[dict[str, Any]]) -> bytes:
     """Return the lines, even invalid ones, with a matching trailer."""
     inner = [json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in found]
     digest = hashlib.sha256("".join(inner[1:-1]).encode("utf-8", "surrogatepass")).hexdigest()
-    names = {kind.name: kind.counted for kind in format.KINDS.values()}
+    names = {kind.name: kind.counted for kind in kinds.KINDS.values()}
     counts = dict.fromkeys(names.values(), 0)
     for line in found[1:-1]:
         if line.get("type") in list(names):
@@ -41,7 +41,7 @@ Damage = Callable[[list[dict[str, Any]]], object]
 # 13 run, 14 transcript, 15-17 entries, 18 summary, 19 transcript, 20 entry, 21 trailer.
 WRONG: dict[str, tuple[Damage, str]] = {
     "another format": (lambda x: x[0].update(format="y"), "line 1: this is not an export"),
-    "a newer version": (lambda x: x[0].update(version=5), "line 1: this is an export of version 5"),
+    "a newer version": (lambda x: x[0].update(version=6), "line 1: this is an export of version 6"),
     "an extra header field": (lambda x: x[0].update(more=1), "line 1: the header"),
     "no header": (lambda x: x.pop(0), "line 1: this is not an export"),
     "a header twice": (lambda x: x.insert(1, x[0]), "line 2: unexpected line of type 'header'"),

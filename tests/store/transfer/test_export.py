@@ -25,7 +25,7 @@ from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import metadata
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.sql.transfer import exporter, format
+from agent_session_manager.sql.transfer import exporter, kinds
 from agent_session_manager.sql.transfer.exporter import export
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (
@@ -158,18 +158,18 @@ def test_export_after_any_changes_survives_an_import(
 
 
 def test_every_column_is_exported_or_explicitly_excluded() -> None:
-    exported_columns = {kind.table.name: set(kind.columns) for kind in format.KINDS.values()}
+    exported_columns = {kind.table.name: set(kind.columns) for kind in kinds.KINDS.values()}
     for table in metadata.tables.values():
-        if table.name in format.TABLES_NOT_EXPORTED:
+        if table.name in kinds.TABLES_NOT_EXPORTED:
             continue
-        left_out = format.NOT_EXPORTED.get(table.name, set())
+        left_out = kinds.NOT_EXPORTED.get(table.name, set())
         assert exported_columns[table.name] | left_out == {column.name for column in table.c}
         assert exported_columns[table.name] & left_out == set()
 
 
 def test_documentation_lists_every_field_of_every_line() -> None:
     page = (ROOT / "docs/reference/export-format.md").read_text("utf-8")
-    for kind in format.KINDS.values():
+    for kind in kinds.KINDS.values():
         (row,) = [line for line in page.splitlines() if line.startswith(f"| `{kind.name}` |")]
         named = [name for name in kind.columns if name not in USAGE_COLUMNS]
         assert [name for name in named if f"`{name}`" not in row] == []

@@ -113,7 +113,10 @@ async def list_all_events(session_id: Id, manager: Served) -> Response:
     response_model=SessionAnswer,
     responses=refusals(
         *(404, 409, 413, 415),
-        codes=("session_not_found", "name_taken", "session_running", "invalid_name"),
+        codes=(
+            *("session_not_found", "run_not_found"),
+            *("name_taken", "session_running", "invalid_name"),
+        ),
     ),
 )
 async def update_metadata(session_id: Id, body: SessionChangesBody, manager: Served) -> Response:

@@ -37,6 +37,7 @@ from agent_session_manager.api.wire.sessions import (
     StatusAnswer,
     session_body,
 )
+from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.errors import NotForPagesError
 from agent_session_manager.domain.run_token import create_run_token, digest_of
 from agent_session_manager.domain.session import Session, State
@@ -44,7 +45,7 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateSession, UpdateSession
 from agent_session_manager.store.queries import SessionFilter, SessionSort
 
-_CHANGES_OF_PAGES = frozenset({"session_name", "archived"})
+_CHANGES_OF_PAGES = frozenset({"session_name", "archived", "seen_run"})
 
 router = APIRouter(route_class=JsonRoute, tags=["sessions"])
 
@@ -116,6 +117,10 @@ class SessionsQuery(BaseModel):
         default=None,
         description="`true`: only with `undelivered_notices`; `false`: only without any",
     )
+    attention: list[AttentionKind | Literal["any"]] | None = Field(
+        default=None,
+        description="Only with `attention` of this kind, or of any; can be repeated",
+    )
     sort: SessionSort = Field(
         default=SessionSort.CREATED,
         description="By creation (newest first), last change (newest first), name, or cost "
@@ -133,6 +138,12 @@ class SessionsQuery(BaseModel):
     cursor: QueryText | None = Field(
         default=None, description="Only for the feed: the position after which it begins"
     )
+
+    @property
+    def attention_kinds(self) -> tuple[AttentionKind, ...] | None:
+        if self.attention is None:
+            return None
+        return tuple(kind for kind in AttentionKind if {kind, "any"} & {*self.attention})
 
 
 @router.get(
@@ -164,8 +175,9 @@ async def list_sessions(
         if caller is None:
             return await answer_with_list(manager.follow_list(cursor))
         return await answer_with_list(manager.follow_family(caller, cursor, head=head))
-    filters = query.model_dump(exclude={"limit", "page", "sort", "cursor"})
-    where = SessionFilter(**filters, family_of=caller)
+    filters = query.model_dump(exclude={"limit", "page", "sort", "cursor", "attention"})
+    kinds = query.attention_kinds
+    where = SessionFilter(**filters, attention=kinds, family_of=caller)
     if query.limit is None and query.page is None:
         return StreamingResponse(_all(manager, where, query.sort), media_type="application/json")
     head = await manager.get_head()
@@ -249,7 +261,10 @@ async def get_result(request: Request, session_id: Id, manager: Served) -> Respo
     response_model=SessionAnswer,
     responses=refusals(
         *(404, 409, 413, 415),
-        codes=("session_not_found", "name_taken", "session_running", "invalid_name"),
+        codes=(
+            *("session_not_found", "run_not_found"),
+            *("name_taken", "session_running", "invalid_name"),
+        ),
     ),
 )
 @for_pages
@@ -262,7 +277,7 @@ async def update_session(
     closed as `lost`. If that run has a lease, the whole request is refused: 409 `session_running`.
 
     An archived session still accepts events. `archived: false` counts as activity for retention. A
-    page token can change `session_name` and `archived` only.
+    page token can change `session_name`, `archived` and `seen_run` only.
     """
     if page_of(request) is not None and not body.model_fields_set <= _CHANGES_OF_PAGES:
         allowed = ", ".join(sorted(_CHANGES_OF_PAGES))

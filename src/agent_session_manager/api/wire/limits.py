@@ -6,6 +6,8 @@ MAX_PAGE = 1000
 """Number of sessions, events or entries in one page."""
 MAX_NUMBER = 2**63 - 1
 """The largest number that the database can hold."""
+MAX_RUN = 2**31 - 1
+"""The largest number of a run."""
 
 MAX_FAILURES = 20
 """Number of failed logins within `WINDOW_SECONDS` after which further ones get 429."""

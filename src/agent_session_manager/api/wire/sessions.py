@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.wire.common import (
     Given,
@@ -17,6 +17,8 @@ from agent_session_manager.api.wire.common import (
     SessionId,
     UsageBody,
 )
+from agent_session_manager.api.wire.limits import MAX_RUN
+from agent_session_manager.domain.attention import Attention, AttentionKind
 from agent_session_manager.domain.notice import Hold, hold_of
 from agent_session_manager.domain.session import (
     MAX_PATH_BYTES,
@@ -75,6 +77,12 @@ class SessionChangesBody(Given):
     archived: bool | None = Field(
         default=None, description="`true`: archive the session; `false`: undo that"
     )
+    seen_run: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_RUN,
+        description="The newest run whose end a person has seen; the number before it undoes that",
+    )
 
 
 class SourceBody(BaseModel):
@@ -88,6 +96,24 @@ class SourceBody(BaseModel):
 class ForkPointBody(BaseModel):
     session_id: str = Field(description="The session that was copied")
     event_id: str | None = Field(description="Its last copied event, if known")
+
+
+class AttentionBody(BaseModel):
+    """The attention that a session expects of a person."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    kind: AttentionKind = Field(
+        description="`asks`: it waits for an answer; `failed`, or ended well: `denied` (calls were "
+        "denied), `question` (the answer ends with one) or `done`, each until it is seen; "
+        "`quiet`: it is running and silent for long"
+    )
+    since: Moment = Field(description="Time since which it does")
+    text: str | None = Field(
+        description="The question, the error, the denied tools, the newest call, or the end of "
+        "the answer: up to 200 characters of one line"
+    )
+    seq: int | None = Field(description="`seq` of the event that tells more")
 
 
 class SessionBody(BaseModel):
@@ -112,6 +138,9 @@ class SessionBody(BaseModel):
     children_failed: int = Field(
         description="Number of failed or lost sessions up to 8 levels below it, not archived"
     )
+    children_waiting: int = Field(
+        description="Number of sessions up to 8 levels below it that wait for a person"
+    )
     waiting_questions: int = Field(
         description="Number of questions of its newest run that wait for a person"
     )
@@ -131,6 +160,13 @@ class SessionBody(BaseModel):
     archived_at: Moment | None = Field(description="Time at which it was archived")
     usage: UsageBody = Field(description="Sum of all runs")
     masked_secrets: int = Field(description="Number of secrets masked in its events")
+    prompt: str | None = Field(
+        description="First line of the first prompt of a person, up to 200 characters"
+    )
+    attention: AttentionBody | None = Field(
+        description="What it expects of a person; null if nothing"
+    )
+    seen_run: int = Field(description="The newest run whose end a person has seen, or 0")
     title: str | None = Field(description="Title in the file from which it was imported")
     source: SourceBody | None = Field(description="The file from which it was imported")
     forked_from: ForkPointBody | None = Field(
@@ -144,6 +180,13 @@ class SessionBody(BaseModel):
     finished_at: Moment | None = Field(description="End of the newest run; null while it is open")
     exit_code: int | None = Field(description="Exit code of the newest run")
     reason: Reason | None = Field(description="End of the newest run; null while it is open")
+    outcome: str | None = Field(
+        description="Of the newest run: the last line of the answer, or the first of the error "
+        "with which it failed; up to 200 characters"
+    )
+    denied_calls: int = Field(
+        description="Number of tool calls of the newest run that were denied without a question"
+    )
     host: str | None = Field(description="Machine on which the newest run executes")
     imported: bool = Field(
         description="True if the newest run was imported, and no client of the manager drove it"
@@ -208,6 +251,7 @@ def session_body(session: Session) -> SessionBody:
         child_count=session.child_count,
         children_running=session.children_running,
         children_failed=session.children_failed,
+        children_waiting=session.children_waiting,
         waiting_questions=session.waiting_questions,
         undelivered_notices=session.undelivered_notices,
         notices_held=_hold(session),
@@ -217,6 +261,9 @@ def session_body(session: Session) -> SessionBody:
         archived_at=session.archived_at,
         usage=UsageBody.model_validate(session.usage),
         masked_secrets=session.masked_secrets,
+        prompt=session.prompt,
+        attention=_attention_body(session.attention),
+        seen_run=session.seen_run,
         title=session.title,
         source=_source_body(session.source),
         forked_from=_fork_body(session.forked_from),
@@ -226,6 +273,8 @@ def session_body(session: Session) -> SessionBody:
         finished_at=newest.finished_at,
         exit_code=newest.exit_code,
         reason=newest.reason,
+        outcome=newest.outcome,
+        denied_calls=newest.denied_calls,
         host=newest.host,
         imported=newest.is_imported,
         lease=None if newest.lease is None else LeaseBody.model_validate(newest.lease),
@@ -240,6 +289,10 @@ def _hold(session: Session) -> Hold | None:
         archived=session.archived_at is not None,
         automatic_runs=session.automatic_runs,
     )
+
+
+def _attention_body(attention: Attention | None) -> AttentionBody | None:
+    return None if attention is None else AttentionBody.model_validate(attention)
 
 
 def _source_body(source: Source | None) -> SourceBody | None:

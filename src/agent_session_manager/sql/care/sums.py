@@ -11,10 +11,24 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ClauseElement, Select, Table, delete, func, insert, select, union_all, update
+from sqlalchemy import (
+    ClauseElement,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 
+from agent_session_manager.domain.attention import AttentionKind
+from agent_session_manager.domain.session import State
 from agent_session_manager.sql.schema.derived import (
+    ATTENTION_OF_NEWEST_RUN,
     STATE_OF_NEWEST_RUN,
     all_facets,
     all_questions,
@@ -22,7 +36,7 @@ from agent_session_manager.sql.schema.derived import (
 )
 from agent_session_manager.sql.schema.tables import facets, questions, sessions, usage_sums
 
-_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_questions_asked_at'"
+_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_sessions_attention'"
 """An earlier revision derives its values in another way: its migration derives them again."""
 SHOWN_OF_A_KIND = 20
 """Maximum number of problems of one kind that are shown."""
@@ -46,7 +60,14 @@ def _checks() -> tuple[tuple[str, str], ...]:
     wrong_states = select(sessions.c.session_id, sessions.c.state, STATE_OF_NEWEST_RUN).where(
         sessions.c.state.op("IS NOT")(STATE_OF_NEWEST_RUN)
     )
+    is_quiet = and_(
+        sessions.c.attention == AttentionKind.QUIET.value, sessions.c.state == State.RUNNING.value
+    )
+    wrong_attention = select(
+        sessions.c.session_id, sessions.c.attention, ATTENTION_OF_NEWEST_RUN
+    ).where(sessions.c.attention.op("IS NOT")(ATTENTION_OF_NEWEST_RUN), is_quiet.is_not(True))
     return (
+        (_to_sql(wrong_attention), "session {0!r}: its attention should be {2!r}, and is {1!r}"),
         (_to_sql(wrong_states), "session {0!r}: its state should be {2!r}, and is {1!r}"),
         (
             _to_sql(_in_one_only(questions, all_questions())),
@@ -75,6 +96,8 @@ def rebuild_sums(connection: sqlite3.Connection) -> None:
         connection.execute(_to_sql(delete(table)))
         connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
     connection.execute(_to_sql(update(sessions).values(state=STATE_OF_NEWEST_RUN)))
+    attention = update(sessions).values(attention=ATTENTION_OF_NEWEST_RUN)
+    connection.execute(_to_sql(attention))
 
 
 def _has_sums(connection: sqlite3.Connection) -> bool:

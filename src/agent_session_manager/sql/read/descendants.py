@@ -1,4 +1,4 @@
-"""The descendants of a session: how many are running, and how many have failed.
+"""The descendants of a session: how many are running, are waiting, and have failed.
 
 They are counted when a session is read. The counts are not stored, so they cannot become wrong. A
 session counts for at most `LEVELS` levels of ancestors, which limits the work in a deep family.
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, case, distinct, func, literal, select
 
 from agent_session_manager.domain.session import REASONS, Session, State
+from agent_session_manager.sql.read.attention import attention_of, shown_events
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 
@@ -35,11 +36,13 @@ _below = _below.union(
 )
 _FAILURES = [reason.value for state in (State.FAILED, State.LOST) for reason in REASONS[state]]
 _IS_FAILED = and_(runs.c.reason.in_(_FAILURES), sessions.c.archived_at.is_(None))
+_IS_WAITING = sessions.c.state == State.WAITING.value
 _COUNTS = (
     select(
         _below.c.root,
         func.count(distinct(case((runs.c.reason.is_(None), sessions.c.number)))).label("running"),
         func.count(distinct(case((_IS_FAILED, sessions.c.number)))).label("failed"),
+        func.count(distinct(case((_IS_WAITING, sessions.c.number)))).label("waiting"),
     )
     .select_from(_below)
     .join(sessions, sessions.c.number == _below.c.number)
@@ -68,12 +71,21 @@ def to_sessions(connection: Connection, found: Sequence[Row[Any]]) -> list[Sessi
     counts = {}
     if parents:
         counted = connection.execute(_COUNTS, {"numbers": parents})
-        counts = {row.root: (row.running, row.failed) for row in counted}
+        counts = {row.root: (row.running, row.failed, row.waiting) for row in counted}
+    shown = shown_events(connection, found)
     read = []
     for row in found:
-        running, failed = counts.get(row.number, (0, 0))
+        running, failed, waiting = counts.get(row.number, (0, 0, 0))
         session = rows.to_session(row)
-        read.append(replace(session, children_running=running, children_failed=failed))
+        read.append(
+            replace(
+                session,
+                children_running=running,
+                children_failed=failed,
+                children_waiting=waiting,
+                attention=attention_of(row, session, shown.get(row.number)),
+            )
+        )
     return read
 
 

@@ -127,6 +127,8 @@ def conditions(where: SessionFilter) -> list[ColumnElement[bool]]:
         conditions.append(has_notices if where.has_notices else ~has_notices)
     if where.state is not None:
         conditions.append(sessions.c.state == where.state.value)
+    if where.attention is not None:
+        conditions.append(sessions.c.attention.in_([kind.value for kind in where.attention]))
     if where.family_of is not None:
         conditions.append(is_below(where.family_of))
     if where.project is not None:

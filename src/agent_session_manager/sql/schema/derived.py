@@ -1,4 +1,4 @@
-"""The values that the store derives from the record: states, questions, facets, sums of usage.
+"""The values that the store derives from the record: states, attention, questions, facets, sums.
 
 Each is defined here once, as an expression that has a value for any content of the record. Writers
 keep the stored values in step with it, readers use it where there is no stored value, and `verify`
@@ -31,6 +31,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from agent_session_manager.domain.attention import QUESTION_MARKS, AttentionKind
 from agent_session_manager.domain.model_request import COUNTS
 from agent_session_manager.domain.question import ASKED, ASKED_SUFFIX, DECIDED_SUFFIX
 from agent_session_manager.domain.session import REASONS, Reason, State
@@ -79,8 +80,9 @@ _IS_ASKING = (
     .where(questions.c.session_number == sessions.c.number, questions.c.run == sessions.c.last_run)
     .correlate(sessions)
 )
+_is_waiting = and_(sessions.c.status == "running", _IS_ASKING)
 STATE: ColumnElement[str | None] = case(
-    (and_(sessions.c.status == "running", _IS_ASKING), State.WAITING.value),
+    (_is_waiting, State.WAITING.value),
     (sessions.c.status == "running", State.RUNNING.value),
     (sessions.c.status != "finished", null()),
     *((_has_ended(state), state.value) for state in REASONS),
@@ -88,6 +90,25 @@ STATE: ColumnElement[str | None] = case(
 """The state of a session in a query that joins its newest run."""
 STATE_OF_NEWEST_RUN = select(STATE).where(WITH_NEWEST_RUN).correlate(sessions).scalar_subquery()
 """The state of a session in a statement that has only the session."""
+
+_ended_well = _has_ended(State.FINISHED)
+_attention: ColumnElement[str | None] = case(
+    (sessions.c.archived_at.is_not(None), null()),
+    (_is_waiting, AttentionKind.ASKS.value),
+    (or_(sessions.c.status != "finished", sessions.c.parent_session_id.is_not(None)), null()),
+    (or_(runs.c.imported, sessions.c.seen_run >= sessions.c.last_run), null()),
+    (or_(_has_ended(State.FAILED), _has_ended(State.LOST)), AttentionKind.FAILED.value),
+    (and_(_ended_well, runs.c.denied_calls > 0), AttentionKind.DENIED.value),
+    (
+        and_(_ended_well, or_(*(runs.c.outcome.endswith(mark) for mark in QUESTION_MARKS))),
+        AttentionKind.QUESTION.value,
+    ),
+    (_ended_well, AttentionKind.DONE.value),
+)
+ATTENTION_OF_NEWEST_RUN = (
+    select(_attention).where(WITH_NEWEST_RUN).correlate(sessions).scalar_subquery()
+)
+"""The attention of a session, but for `quiet`, which depends on the time."""
 
 COUNTED: dict[str, ColumnElement[int]] = {
     "runs": literal(1, BigInteger),

@@ -37,7 +37,7 @@ T = TypeVar("T")
 USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
 _NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_secrets"} | {
     "child_count", "number", "session_number", "answer_seq", "waiting_questions",
-    "automatic_runs", "undelivered_notices",
+    "automatic_runs", "undelivered_notices", "seen_run", "denied_calls",
 }  # fmt: skip
 
 # Rows of sessions include the newest run of each session, with this prefix before its columns.
@@ -229,6 +229,9 @@ def _to_run(columns: Any, prefix: str = "") -> Run:
         spec=None if spec is None else parse_fields(spec),
         usage=_to_usage(columns, prefix),
         is_imported=columns[prefix + "imported"],
+        outcome=_optional(str, columns[prefix + "outcome"]),
+        denied_calls=_of(int, columns[prefix + "denied_calls"]),
+        denied_tools=_optional(str, columns[prefix + "denied_tools"]),
     )
 
 
@@ -269,6 +272,8 @@ def _to_session(columns: Any) -> Session:
         undelivered_notices=columns["undelivered_notices"],
         automatic_runs=_of(int, columns["automatic_runs"]),
         masked_secrets=_of(int, columns["masked_secrets"]),
+        prompt=_optional(str, columns["prompt"]),
+        seen_run=_of(int, columns["seen_run"]),
         title=_optional(str, columns["title"]),
         source=_to_source(columns["source"]),
         forked_from=_to_fork_point(columns["forked_from"]),

@@ -24,6 +24,7 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.model_request import COUNTS, DETAILS
+from agent_session_manager.domain.session import Usage
 
 metadata = MetaData()
 
@@ -37,17 +38,7 @@ _SessionId = String(128).with_variant(String(128, collation="C"), "postgresql")
 def _usage_columns() -> list[Column[int]]:
     return [
         Column(name, BigInteger, nullable=False, server_default="0")
-        for name in (
-            "input_tokens",
-            "output_tokens",
-            "cache_read_tokens",
-            "cache_creation_tokens",
-            "cache_creation_1h_tokens",
-            "reasoning_tokens",
-            "web_searches",
-            "cost_nanodollars",
-            "unpriced_tokens",
-        )
+        for name in Usage.__dataclass_fields__
     ]
 
 
@@ -68,8 +59,7 @@ sessions = Table(
     Column("last_activity_at", BigInteger, nullable=False),
     Column("archived_at", BigInteger),
     Column("status", String(8), nullable=False),
-    # Derived from the status, the open questions, and the reason of the newest run; NULL if these
-    # have no state.
+    # Derived from the status, the open questions and the newest run; NULL if these have no state.
     Column("state", String(8)),
     Column("last_run", Integer, nullable=False),
     Column("last_seq", BigInteger, nullable=False),
@@ -92,6 +82,12 @@ sessions = Table(
     Column("forked_from", Text),
     # Number of automatic runs since the last run that a person began.
     Column("automatic_runs", Integer, nullable=False, server_default="0"),
+    # The first line of the first prompt of a person.
+    Column("prompt", Text),
+    # The newest run whose end a person has seen, or 0.
+    Column("seen_run", Integer, nullable=False, server_default="0"),
+    # Derived from the session and its newest run, but for `quiet`.
+    Column("attention", String(8)),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
     Index("ix_sessions_list_order", "list_order", "number"),
@@ -99,6 +95,7 @@ sessions = Table(
     Index("ix_sessions_project_dir", "project_dir", "list_order", "number"),
     Index("ix_sessions_status", "status", "list_order", "number"),
     Index("ix_sessions_state", "state", "list_order", "number"),
+    Index("ix_sessions_attention", "attention", "list_order", "number"),
     Index("ix_sessions_cost", "cost_nanodollars", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
     Index("ix_sessions_changed_position", "changed_position"),
@@ -125,10 +122,15 @@ runs = Table(
     Column("answer_seq", BigInteger),
     # True if the agent has reported a total: usage of a single request is then only a detail of it.
     Column("has_total", Boolean, nullable=False, server_default=false()),
-    # True if no client drove the run: its events were imported.
+    # True if no client drove the run.
     Column("imported", Boolean, nullable=False, server_default=false()),
     # True if the end of the run writes a notice for the parent of the session.
     Column("notify", Boolean, nullable=False, server_default=false()),
+    # The last line of its answer; of a failed run, the first line of its error.
+    Column("outcome", Text),
+    # Tool calls that were denied without asking a person, and the tools of the first of them.
+    Column("denied_calls", Integer, nullable=False, server_default="0"),
+    Column("denied_tools", Text),
     *_usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(

@@ -26,7 +26,8 @@ from agent_session_manager.sql.schema.tables import (
     transcripts,
     usage_facts,
 )
-from agent_session_manager.sql.transfer.format import (
+from agent_session_manager.sql.transfer.format import header_line, trailer_line
+from agent_session_manager.sql.transfer.kinds import (
     ENTRY,
     EVENT,
     KINDS,
@@ -38,8 +39,6 @@ from agent_session_manager.sql.transfer.format import (
     TRANSCRIPT,
     USAGE_FACT,
     Kind,
-    header_line,
-    trailer_line,
 )
 
 Progress = Callable[[int, int], None]

@@ -32,9 +32,14 @@ from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
-from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN, all_questions
+from agent_session_manager.sql.schema.derived import (
+    ATTENTION_OF_NEWEST_RUN,
+    STATE_OF_NEWEST_RUN,
+    all_questions,
+)
 from agent_session_manager.sql.schema.tables import questions, sessions, transcripts
-from agent_session_manager.sql.transfer.format import (
+from agent_session_manager.sql.transfer.format import ImportRefusedError, line_refused
+from agent_session_manager.sql.transfer.kinds import (
     ENTRY,
     EVENT,
     KINDS,
@@ -45,9 +50,7 @@ from agent_session_manager.sql.transfer.format import (
     SUMMARY,
     TRANSCRIPT,
     USAGE_FACT,
-    ImportRefusedError,
     Kind,
-    line_refused,
 )
 from agent_session_manager.sql.transfer.lines import Line, read_lines
 from agent_session_manager.sql.transfer.usage_facts import derive_facts, replace_facts
@@ -206,7 +209,7 @@ class _Importing:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number > self._before[sessions])
-            .values(state=STATE_OF_NEWEST_RUN)
+            .values(state=STATE_OF_NEWEST_RUN, attention=ATTENTION_OF_NEWEST_RUN)
         )
         self._sums.write()
 

@@ -12,14 +12,13 @@ from typing import Any, BinaryIO
 import orjson
 
 from agent_session_manager.sql.transfer.format import (
-    KINDS,
     MAX_LINE_BYTES,
     ImportRefusedError,
-    Kind,
     check_header,
     check_trailer,
     line_refused,
 )
+from agent_session_manager.sql.transfer.kinds import KINDS, Kind
 
 Line = tuple[int, Kind, dict[str, Any]]
 """The line number in the file, the kind of the line, and its row."""

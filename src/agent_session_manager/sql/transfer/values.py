@@ -47,14 +47,22 @@ def take_event(values: Values) -> Values:
     return values | {"fields": Masking().event(fields)}
 
 
+def take_session(values: Values) -> Values:
+    return _masked(values, "prompt")
+
+
 def take_run(values: Values) -> Values:
-    return values | {"spec": Masking().value(values["spec"])}
+    return _masked(values, "spec", "outcome", "denied_tools")
 
 
 def take_request(values: Values) -> Values:
     """Mask the credentials of a request, even if it is open: its run is on another machine."""
+    return _masked(values, "payload", "detail")
+
+
+def _masked(values: Values, *names: str) -> Values:
     masking = Masking()
-    return values | {name: masking.value(values[name]) for name in ("payload", "detail")}
+    return values | {name: masking.value(values[name]) for name in names}
 
 
 def take_entry(values: Values) -> Values:

@@ -7,22 +7,17 @@ with a few statements: events, sessions, runs. The throughput of the manager dep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 from sqlalchemy import (
-    BindParameter,
-    Column,
-    ColumnElement,
     Connection,
     bindparam,
-    case,
     delete,
     select,
-    update,
 )
 
+from agent_session_manager.domain.attention import DENIAL, AttentionKind
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     InvalidEventError,
@@ -30,6 +25,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
 )
 from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.line import answer_of, failure_of, first_line, prompt_of
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.domain.question import QuestionStep
 from agent_session_manager.domain.session import (
@@ -42,23 +38,15 @@ from agent_session_manager.domain.session import (
 )
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
-from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN
+from agent_session_manager.sql.schema.rows import WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.alerts import Alerts
-from agent_session_manager.sql.write.ancestors import tell_above
-from agent_session_manager.sql.write.inserts import insert_rows
-from agent_session_manager.sql.write.notices import (
-    deliver_notices,
-    write_notices,
-)
-from agent_session_manager.sql.write.positions import not_before, take_positions
+from agent_session_manager.sql.write.batch import Writes
 from agent_session_manager.sql.write.questions import (
     QuestionTold,
-    take_steps,
 )
-from agent_session_manager.sql.write.requests import close_waiting, settle_answers
 from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold, count_usage
+from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.changes import AppendEvents
 
 _SESSIONS = (
@@ -69,6 +57,8 @@ _SESSIONS = (
         sessions.c.last_seq,
         sessions.c.last_run,
         sessions.c.parent_session_id,
+        sessions.c.prompt,
+        sessions.c.attention,
         *NEWEST_RUN_STATE,
     )
     .join_from(sessions, runs, WITH_NEWEST_RUN)
@@ -81,146 +71,12 @@ _KNOWN_IDS = select(events.c.event_id, events.c.seq).where(
     events.c.session_number == bindparam("number"),
     events.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
-_COLUMNS = (
-    "session_number",
-    "seq",
-    "event_id",
-    "run",
-    "late",
-    "event_type",
-    "recorded_at",
-    "fields",
-    "checksum",
-)
 _IDS_AT_ONCE = 1000
-_CONFLICT = "ON CONFLICT (session_number, event_id) WHERE event_id IS NOT NULL DO NOTHING"
+_MAX_TOOL_CHARS = 90
+"""So that the tools of a run fit into one line."""
 _TAKE_BACK = delete(events).where(
     events.c.session_number == bindparam("of"), events.c.seq > bindparam("after")
 )
-_MOVE_ON = (
-    update(sessions)
-    .where(sessions.c.number == bindparam("of"))
-    .values(
-        last_seq=bindparam("seq"),
-        last_activity_at=bindparam("now"),
-        changed_position=bindparam("position"),
-    )
-)
-# A separate update, because `status` has an index: setting it unchanged costs as much as a change.
-_FINISHED = (
-    update(sessions)
-    .where(sessions.c.number == bindparam("of"))
-    .values(status="finished", state=bindparam("new_state"))
-)
-_ANSWERED = (
-    update(runs)
-    .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
-    .values(answer_seq=bindparam("seq"))
-)
-_MOST_SPENT = 2**61
-
-
-def _sum_of(column: Column[int], added: BindParameter[int]) -> ColumnElement[int]:
-    """Return a sum that stays within 64 bits; SQLite would continue with a rounded number."""
-    total = column + added
-    return case((total > _MOST_SPENT, _MOST_SPENT), else_=total)
-
-
-_SPENT_IN_RUN = (
-    update(runs)
-    .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
-    .values({name: _sum_of(runs.c[name], bindparam("add_" + name)) for name in USAGE_COLUMNS})
-)
-HAS_TOTAL = (
-    update(runs)
-    .where(
-        runs.c.session_number == bindparam("of"),
-        runs.c.run == bindparam("in_run"),
-        ~runs.c.has_total,
-    )
-    .values(has_total=True)
-)
-_SPENT = (
-    update(sessions)
-    .where(sessions.c.number == bindparam("of"))
-    .values({name: _sum_of(sessions.c[name], bindparam("add_" + name)) for name in USAGE_COLUMNS})
-)
-_MASKED = (
-    update(sessions)
-    .where(sessions.c.number == bindparam("of"))
-    .values(masked_secrets=sessions.c.masked_secrets + bindparam("add"))
-)
-_ENDED = (
-    update(runs)
-    .where(runs.c.session_number == bindparam("of"), runs.c.run == bindparam("in_run"))
-    .values(
-        finished_at=not_before(runs.c.started_at, bindparam("now")),
-        exit_code=bindparam("code"),
-        reason=bindparam("why"),
-        lease_holder=None,
-        lease_expires_at=None,
-    )
-)
-
-
-@dataclass
-class Writes:
-    """The writes of a batch of appends: parameters of one statement for each field."""
-
-    events: list[tuple[Any, ...]] = field(default_factory=list)
-    """In the order of `_COLUMNS`."""
-    sessions: dict[int, dict[str, Any]] = field(default_factory=dict)
-    usage: list[UsageTold] = field(default_factory=list)
-    answered: list[dict[str, Any]] = field(default_factory=list)
-    masked: list[dict[str, Any]] = field(default_factory=list)
-    ended: list[dict[str, Any]] = field(default_factory=list)
-    finished: list[dict[str, Any]] = field(default_factory=list)
-    ended_children: list[int] = field(default_factory=list)
-    questions: list[QuestionTold] = field(default_factory=list)
-    told_notices: list[dict[str, Any]] = field(default_factory=list)
-
-    def insert_events(self, connection: Connection) -> bool:
-        """Insert the events that are not stored yet; return whether all were new."""
-        inserted = insert_rows(connection, events.name, _COLUMNS, self.events, conflict=_CONFLICT)
-        return inserted == len(self.events)
-
-    def update_the_rest(self, connection: Connection, sums: Sums, price_of: PriceOf) -> int:
-        """Write everything but the events; return the number of new model requests."""
-        if self.sessions:
-            first = take_positions(connection, len(self.sessions))
-            for position, moved in enumerate(self.sessions.values(), first):
-                moved["position"] = position
-        counted = count_usage(connection, self.usage, sums=sums, price_of=price_of)
-        spent_in_run, spent = [], []
-        for (number, run), counts in counted.added.items():
-            added = {"of": number, **{"add_" + name: count for name, count in counts.items()}}
-            spent.append(added)
-            spent_in_run.append({"in_run": run, **added})
-        totals = [{"of": number, "in_run": run} for number, run in counted.with_total]
-        if spent_in_run or self.ended:
-            sums.note_runs((each["of"], each["in_run"]) for each in (*spent_in_run, *self.ended))
-        for statement, parameters in (
-            (_MOVE_ON, list(self.sessions.values())),
-            (_SPENT_IN_RUN, spent_in_run),
-            (HAS_TOTAL, totals),
-            (_SPENT, spent),
-            (_MASKED, self.masked),
-            (_ANSWERED, self.answered),
-            (_ENDED, self.ended),
-            (_FINISHED, self.finished),
-        ):
-            if parameters:
-                connection.execute(statement, parameters)
-        if self.questions:
-            take_steps(connection, self.questions)
-            settle_answers(connection, self.questions)
-        deliver_notices(connection, self.told_notices)
-        if self.ended_children:
-            tell_above(connection, self.ended_children)
-        for end in self.ended:
-            close_waiting(connection, end["of"], up_to_run=end["in_run"], now=end["now"])
-            write_notices(connection, [(end["of"], end["in_run"])], now=end["now"])
-        return counted.new_requests
 
 
 class SessionInBatch:
@@ -232,6 +88,8 @@ class SessionInBatch:
         self.generation: str = row.generation
         self.last_seq: int = row.last_seq
         self.is_child = row.parent_session_id is not None
+        self.has_prompt = row.prompt is not None
+        self.is_quiet = row.attention == AttentionKind.QUIET.value
         self.known = known
         self.newest = newest_run(row)
 
@@ -253,6 +111,8 @@ class SessionInBatch:
                 "seq": self.last_seq,
                 "now": now,
             }
+            if self.is_quiet:
+                writes.turned.add(self.number)
         return seqs
 
     def _append_one(self, new: NewEvent, writes: Writes, now: int) -> int:
@@ -271,8 +131,7 @@ class SessionInBatch:
             self.known[new.event_id] = self.last_seq
         if new.masked_secrets:
             writes.masked.append({"of": self.number, "add": new.masked_secrets})
-        if new.is_answer:
-            writes.answered.append({"of": self.number, "in_run": run, "seq": seq})
+        self._show(new, run, writes)
         if new.usage is not None:
             writes.usage.append(UsageTold(self.number, run, new.usage))
         if new.question is not None:
@@ -283,6 +142,26 @@ class SessionInBatch:
         if new.end is not None:
             self._stop(new, writes, now)
         return self.last_seq
+
+    def _show(self, new: NewEvent, run: int, writes: Writes) -> None:
+        """Note what lists show of the event: a prompt, an answer, or a denied call."""
+        if new.is_answer:
+            answered = {
+                "of": self.number,
+                "in_run": run,
+                "seq": self.last_seq,
+                "line": answer_of(new),
+            }
+            writes.answered.append(answered)
+            if self.newest.finished:
+                writes.turned.add(self.number)
+        elif new.event_type == DENIAL:
+            tool = (first_line(new.fields.get("tool_name") or "") or "a tool")[:_MAX_TOOL_CHARS]
+            writes.denied.append({"of": self.number, "in_run": run, "tool": tool})
+            writes.turned.add(self.number)
+        elif not self.has_prompt and (line := prompt_of(new)) is not None:
+            writes.prompts[self.number] = line
+            self.has_prompt = True
 
     def _step(self, step: QuestionStep, run: int, writes: Writes, now: int) -> None:
         if not step.is_asked or opens_question(self.newest, run=run):
@@ -298,6 +177,7 @@ class SessionInBatch:
         self.newest = RunState(run=self.newest.run, finished=True, reason=new.end.reason)
         state = state_after(new.end.reason).value
         writes.finished.append({"of": self.number, "new_state": state})
+        writes.turned.add(self.number)
         writes.ended.append(
             {
                 "of": self.number,
@@ -305,6 +185,7 @@ class SessionInBatch:
                 "now": now,
                 "code": new.end.exit_code,
                 "why": new.end.reason.value,
+                "line": failure_of(new),
             }
         )
 

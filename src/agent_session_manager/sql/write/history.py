@@ -22,9 +22,11 @@ from agent_session_manager.sql.read.current import find_current, get_current, ne
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
-from agent_session_manager.sql.write.events import SessionInBatch, Writes
+from agent_session_manager.sql.write.batch import Writes
+from agent_session_manager.sql.write.events import SessionInBatch
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import close_waiting
+from agent_session_manager.sql.write.states import set_attention
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
@@ -286,6 +288,7 @@ class _Import:
         self._connection.execute(
             update(sessions).where(sessions.c.number == self._number).values(values)
         )
+        set_attention(self._connection, [self._number])
         tell_above(self._connection, [self._number])
 
     def _facts(self) -> dict[str, Any]:

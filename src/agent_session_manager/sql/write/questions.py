@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select
 
 from agent_session_manager.domain.errors import (
     InvalidRequestError,
@@ -21,8 +21,8 @@ from agent_session_manager.domain.question import (
     decided_event_id,
 )
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
-from agent_session_manager.sql.schema.tables import events, questions, sessions
+from agent_session_manager.sql.schema.tables import events, questions
+from agent_session_manager.sql.write.states import set_states
 from agent_session_manager.store.changes import CreateRequest
 
 _EVENT: Select[Any] = select(events.c.event_type, events.c.run, events.c.fields).where(
@@ -38,9 +38,6 @@ _CLOSE = delete(questions).where(
 )
 _CLOSE_UP_TO = delete(questions).where(
     questions.c.session_number == bindparam("of"), questions.c.run <= bindparam("up_to_run")
-)
-_SET_STATE = (
-    update(sessions).where(sessions.c.number == bindparam("of")).values(state=STATE_OF_NEWEST_RUN)
 )
 
 
@@ -74,12 +71,6 @@ def take_steps(connection: Connection, told: Iterable[QuestionTold]) -> None:
 def close_questions(connection: Connection, number: int, *, up_to_run: int) -> None:
     """Close the questions of this run and of older runs, which take no answers."""
     connection.execute(_CLOSE_UP_TO, {"of": number, "up_to_run": up_to_run})
-
-
-def set_states(connection: Connection, numbers: Iterable[int]) -> None:
-    """Set the states of these sessions from their newest runs and open questions."""
-    for number in sorted(numbers):
-        connection.execute(_SET_STATE, {"of": number})
 
 
 def check_answerable(connection: Connection, current: Row[Any], change: CreateRequest) -> None:

@@ -39,6 +39,7 @@ def archive_sessions(
             .where(sessions.c.session_id == session_id)
             .values(
                 archived_at=now,
+                attention=None,
                 reserved_project=None,
                 reserved_name=None,
                 changed_position=position + place,

@@ -31,7 +31,6 @@ from agent_session_manager.domain.session import (
 )
 from agent_session_manager.sql.read.current import get_current, get_whole, newest_run
 from agent_session_manager.sql.schema import rows
-from agent_session_manager.sql.schema.derived import STATE_OF_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.alerts import Alerts
 from agent_session_manager.sql.write.ancestors import tell_above
@@ -42,9 +41,10 @@ from agent_session_manager.sql.write.notices import (
     write_notices,
 )
 from agent_session_manager.sql.write.positions import not_before, take_positions
-from agent_session_manager.sql.write.questions import close_questions, set_states
+from agent_session_manager.sql.write.questions import close_questions
 from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.run_tokens import insert_run_token
+from agent_session_manager.sql.write.states import set_attention, set_states
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, ReleaseLease
 
@@ -130,6 +130,7 @@ class Runs:
                 automatic_runs=automatic_runs,
                 status="running",
                 state=State.RUNNING.value,
+                attention=None,
                 **self.touched(),
             )
         )
@@ -254,11 +255,7 @@ class Runs:
             )
         )
         if has_ended:
-            self._connection.execute(
-                update(sessions)
-                .where(sessions.c.number == current.number)
-                .values(state=STATE_OF_NEWEST_RUN)
-            )
+            set_states(self._connection, [current.number])
             withdraw_notice(self._connection, current.number, current.last_run)
 
     def _set_state(self, number: int, state: State) -> None:
@@ -271,6 +268,8 @@ class Runs:
         )
         if state is State.RUNNING:  # its supervisor may still wait for answers
             set_states(self._connection, [number])
+        else:
+            set_attention(self._connection, [number])
 
     def touched(self) -> dict[str, int]:
         """Return the columns that every change sets in the row of its session."""

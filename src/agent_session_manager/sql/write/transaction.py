@@ -13,12 +13,13 @@ from itertools import groupby
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from agent_session_manager.domain.alert import Interests
 from agent_session_manager.domain.errors import (
     NameTakenError,
     OrchestratorError,
+    RunNotFoundError,
     SessionExistsError,
     SessionRunningError,
 )
@@ -53,6 +54,7 @@ from agent_session_manager.sql.write.retention import (
 )
 from agent_session_manager.sql.write.run_tokens import revoke_run_token
 from agent_session_manager.sql.write.runs import Runs
+from agent_session_manager.sql.write.states import mark_quiet, set_attention
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.transcripts import (
     append_transcript,
@@ -69,6 +71,7 @@ from agent_session_manager.store.changes import (
     CreateSession,
     DeleteSession,
     ExtendLeases,
+    MarkQuiet,
     NewRun,
     OfferNotices,
     OpenRun,
@@ -183,11 +186,10 @@ class Transaction:
 
     def _update(self, change: UpdateSession) -> Session:
         current = get_current(self._connection, change.session_id)
-        if change.last_resumed_at is not None:
-            self._runs.check_resume(current, exclusive=False)
+        self._check_runs(current, change)
         values: dict[str, Any] = {
             name: value
-            for name in ("session_name", "project_dir", "agent_name")
+            for name in ("session_name", "project_dir", "agent_name", "seen_run")
             if (value := getattr(change, name)) is not None
         }
         if values.get("session_name", current.session_name) != current.session_name:
@@ -215,9 +217,18 @@ class Transaction:
         self._connection.execute(
             update(sessions).where(sessions.c.number == current.number), values
         )
+        if values.keys() & _ATTENTION_BY:
+            set_attention(self._connection, [current.number])
         if change.last_resumed_at is not None:
             self._runs.open_next(current, NewRun())
         return get_whole(self._connection, change.session_id)
+
+    def _check_runs(self, current: Row[Any], change: UpdateSession) -> None:
+        """Raise if the change concerns a run that is open, or does not exist."""
+        if change.last_resumed_at is not None:
+            self._runs.check_resume(current, exclusive=False)
+        if change.seen_run is not None and change.seen_run > current.last_run:
+            raise RunNotFoundError(change.session_id, change.seen_run)
 
     def _note(self, number: int, values: Mapping[str, Any]) -> None:
         """Note the shares of a session in the sums if its new values change them."""
@@ -285,6 +296,8 @@ class _Reservation:
 _NONE = _Reservation()
 _RESERVED_BY = frozenset({"session_name", "project_dir", "archived_at"})
 """Fields of a session that determine its reservation."""
+_ATTENTION_BY = frozenset({"seen_run", "archived_at"})
+"""Fields of a session that determine what it expects of a person."""
 _COUNTED_BY = frozenset({"project_dir", "agent_name", "archived_at"})
 """Fields of a session that determine the facets in which it counts."""
 
@@ -302,6 +315,7 @@ _MADE_BY: Mapping[type[Change[Any]], Callable[[Transaction, Any], Any]] = {
     ReleaseLease: lambda t, change: t._runs.release(change),
     ExtendLeases: lambda t, change: t._runs.extend_all(change.by),
     ReapLeases: lambda t, _: t._runs.reap(),
+    MarkQuiet: lambda t, change: mark_quiet(t._connection, change),
     RevokeRunToken: lambda t, change: revoke_run_token(t._connection, change),
     ImportHistory: Transaction._import,
     CreateRequest: lambda t, change: create_request(t._connection, change, now=t._now),
