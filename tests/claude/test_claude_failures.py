@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.events.event import Event
+from agent_shared.install_advice import install_command
 from tests.claude.both_records import compare
 from tests.claude.claude_events import error_of, events_of, only, stamped, text_of
 from tests.claude.conftest import Claude, types_of
@@ -83,7 +84,7 @@ def test_promise_6_a_missing_sdk_says_what_to_install(
     events, error = error_of(claude, "hi")
     assert types_of(events) == ["message"]
     assert error == (
-        "the Claude Agent SDK is not installed: pip install 'agent-orchestrator[claude]'"
+        "the Claude Agent SDK is not installed: " + install_command("claude-agent-sdk")
     )
 
 

@@ -143,9 +143,17 @@ def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Pa
 def test_stopped_manager_is_reported_and_not_started(well: Shell, own_home: Path) -> None:
     with refused_url() as url:
         found = only_wrong(well.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url))
+        first = well.having(
+            AGENT_ORCHESTRATOR_SESSION_MANAGER_URL="",
+            AGENT_ORCHESTRATOR_STATE_DIR=str(own_home / "new"),
+            AGENT_ORCHESTRATOR_PORT=url.rpartition(":")[2],
+        ).run("ao-doctor", "--json")
     assert found["about"] == "manager"
     assert url in str(found["text"])
     assert str(found["advice"]).startswith("start it: agent-session-manager serve")
+    (none,) = [finding for finding in first.json if finding["about"] == "manager"]
+    assert (none["text"], none["matters"]) == (f"none serves at {url}", False)
+    assert str(none["advice"]).startswith("nothing: the next command that needs it starts it")
     assert list(own_home.glob("**/manager-*")) == []
 
 

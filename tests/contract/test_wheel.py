@@ -13,11 +13,12 @@ import zipfile
 from configparser import ConfigParser
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.environment import BIN, scrubbed_environment
 from tests.support.rows import each_row
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "agent_session_manager"
@@ -42,13 +43,6 @@ def tracked(*parts: str) -> list[str]:
     return [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
 
 
-def built_dashboard() -> list[Path]:
-    """Return the built files of the dashboard, which are not committed but belong in the wheel."""
-    static = SERVICE / "static"
-    assert (static / "index.html").is_file(), "the dashboard is not built: run make dashboard"
-    return [path.relative_to(ROOT) for path in static.rglob("*") if path.is_file()]
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of all files of the distribution that git does not ignore."""
@@ -60,10 +54,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return source
 
 
-def build(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def build(
+    source: Path, out: Path, *options: str, **variables: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*BUILD, "--out-dir", out, *options, source],
-        env=scrubbed_environment(source.parent),
+        env=scrubbed_environment(source.parent) | variables,
         capture_output=True,
         text=True,
         timeout=WATCHDOG_SECONDS,
@@ -71,15 +67,30 @@ def build(source: Path, out: Path, *options: str) -> subprocess.CompletedProcess
     )
 
 
+def npm(directory: Path, *lines: str) -> str:
+    """Return a PATH with a program of this name; the real one takes a minute on a busy machine."""
+    directory.mkdir()
+    program = directory / "npm"
+    program.write_text("\n".join(["#!/bin/sh -e", *lines, ""]))
+    program.chmod(0o755)
+    return f"{directory}:/usr/bin:/bin"
+
+
 @pytest.fixture(scope="module")
 def wheel(source: Path) -> Path:
-    """Build the source archive, and the wheel from it."""
+    """Build the dashboard, the source archive, and the wheel from it."""
+    built_page = SERVICE / "static"
+    assert (built_page / "index.html").is_file(), "the dashboard is not built: run make dashboard"
     whole = source.with_name("whole")
     shutil.copytree(source, whole, symlinks=True)
-    for name in built_dashboard():
-        (whole / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, whole / name)
-    built = build(whole, source.with_name("dist"))
+    (whole / "dashboard").mkdir()
+    path = npm(
+        source.with_name("bin"),
+        '[ "$1" != ci ] || exec mkdir node_modules',
+        "cd node_modules",
+        f"cp -R {built_page} {whole}/src/agent_session_manager",
+    )
+    built = build(whole, source.with_name("dist"), PATH=path)
     assert built.returncode == 0, built.stderr
     (found,) = source.with_name("dist").glob("*.whl")
     return found
@@ -117,11 +128,18 @@ def test_wheel_contains_exactly_the_packages(wheel: Path) -> None:
 def test_build_without_dashboard_fails_with_the_remedy(
     source: Path, tmp_path: Path, option: str
 ) -> None:
-    built = build(source, tmp_path, option)
-    assert built.returncode != 0
-    assert "the dashboard is not built" in built.stderr
-    assert "run make wheel" in built.stderr
-    assert list(tmp_path.glob("agent_orchestrator*")) == []
+    without_npm = build(source, tmp_path / "out", option, PATH="/nowhere")
+    (source / "dashboard").mkdir()
+    failing = build(source, tmp_path / "out", option, PATH=npm(tmp_path / "bin", "exit 1"))
+    (source / "dashboard").rmdir()
+    for built, remedy in (
+        (without_npm, "install Node.js 20 or newer, or a wheel"),
+        (failing, "'npm ci --engine-strict --loglevel=error' failed in"),
+    ):
+        assert built.returncode != 0
+        assert "the dashboard is not built" in built.stderr
+        assert remedy in built.stderr
+    assert not list(tmp_path.glob("out/agent_orchestrator*"))
 
 
 def test_wheel_contains_its_licence_and_its_programs(unpacked: Path) -> None:
@@ -183,3 +201,43 @@ def test_each_library_of_the_dashboard_has_its_notice() -> None:
         notice = notices[begin : begin + 1500].lower()
         assert "copyright" in notice, name
         assert re.search(r"permission is \w+ granted|redistribution", notice), name
+
+
+@pytest.fixture(scope="module")
+def wheels() -> str:
+    """Return the cache of uv in the home of the person, which `make setup` has filled."""
+    return subprocess.check_output([BIN / "uv", "cache", "dir"], text=True).strip()
+
+
+def test_installed_tool_serves_a_new_home(wheel: Path, wheels: str, tmp_path: Path) -> None:
+    places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
+    home = {**scrubbed_environment(tmp_path / "home"), "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    project = tmp_path / "project"
+    (project / ".agent-orchestrator").mkdir(parents=True)
+    state = Path(home["XDG_STATE_HOME"]) / "agent-orchestrator"
+
+    def run(*command: str | Path, **variables: str) -> str:
+        environment = {**home, **variables}
+        ended = subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True
+        )
+        assert ended.returncode == 0, ended
+        return ended.stdout
+
+    locked = ("--constraints", ROOT / "requirements.lock", "--python", sys.executable)
+    install = (BIN / "uv", "tool", "install", "--offline", *locked, wheel)
+    run(*install, UV_CACHE_DIR=wheels, **places)
+    serving = subprocess.Popen(["agent-session-manager", "serve", "--port", "0"], env=home)
+    try:
+        (found,) = wait_for(lambda: list(state.glob("manager-*.json")), "the manager serves")
+        answer = run(
+            "ao-new", "x", "-p", "hello", "--executor", "command", "--", "tr", "a-z", "A-Z"
+        )
+        assert answer == "HELLO\n"
+        (session,) = json.loads(run("ao-list-sessions", "--json"))
+        assert (session["session_name"], session["state"]) == ("x", "finished")
+        page = httpx.get(json.loads(found.read_text())["url"] + "/")
+        assert page.text == (SERVICE / "static/index.html").read_text()
+    finally:
+        serving.terminate()
+        serving.wait(WATCHDOG_SECONDS)

@@ -13,6 +13,7 @@ from agent_session_manager.sql.database.notices import Notices
 from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.url import POSTGRESQL
 from agent_session_manager.store.protocol import READERS
+from agent_shared.install_advice import install_command
 
 _WRITING = 0x414F  # "AO": the number of an advisory lock, chosen by the application
 
@@ -38,7 +39,7 @@ def postgresql_engine(url: URL, size: int, **options: Any) -> Engine:
         )
     except ModuleNotFoundError as exc:
         raise DatabaseError(
-            "PostgreSQL needs its driver: pip install 'agent-orchestrator[postgresql]'"
+            "PostgreSQL needs its driver: " + install_command("psycopg[binary]")
         ) from exc
 
 

@@ -23,6 +23,7 @@ from ..executors.base import Execution, ExecutorError
 from ..executors.event_reader import EventReader
 from ..executors.mcp_server import clash_of
 from ..machine.processes import Child, Grace, shell_exit_code, signal_name
+from ..shared.install_advice import install_command
 from .mcp_servers import servers_of
 from .sdk import import_sdk
 
@@ -81,7 +82,7 @@ class ClaudeExecutor:
             from .translation import Translation
         except ImportError as exc:
             raise ExecutorError(
-                "the Claude Agent SDK is not installed: pip install 'agent-orchestrator[claude]'"
+                "the Claude Agent SDK is not installed: " + install_command("claude-agent-sdk")
             ) from exc
         logging.getLogger("claude_agent_sdk").addHandler(SILENCE)
 

@@ -69,7 +69,8 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
             if entry.is_dead:
                 count = clear_remains(entry, state)
                 note(f"{entry.run.session_name!r}: {counted(count, 'process')} stopped")
-    url = url_of(None if is_manager_given() else find_manager(), config)
+    found = None if is_manager_given() else find_manager()
+    url = url_of(found, config)
     address = urlsplit(url)
     port = (address.port or 80) if address.hostname in _LOCAL else None
     with client_of(url) as manager:
@@ -77,7 +78,7 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
             note(f"sending {counted(count, 'refused event or transcript line')} again")
             deliver_leftovers(manager, outbox_dir(state))
         findings: list[Finding] = [
-            *check_manager(manager, port),
+            *check_manager(manager, port, is_needed=is_manager_given() or found is not None),
             *check_state_dir(state),
             *check_executors(),
             *check_outboxes(state),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ..executors.base import ExecutorError
 from ..executors.installed import version_of
+from ..shared.install_advice import install_command
 
-HOW_TO_INSTALL = "run `npm install -g @openai/codex`, or `pip install 'agent-orchestrator[codex]'`"
 DELETE_SECONDS = 60.0
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 HOW_TO_LOG_IN = "run `codex login`, or `codex login --with-api-key` with a key on its stdin"
@@ -32,7 +32,12 @@ def find_codex(environment: Mapping[str, str]) -> str:
     for directory in (package and package.submodule_search_locations) or ():
         if found := shutil.which("codex", path=str(Path(directory) / "bin")):
             return found
-    raise ExecutorError(f"Codex is not installed: {HOW_TO_INSTALL}")
+    raise ExecutorError(f"Codex is not installed: {_how_to_install()}")
+
+
+def _how_to_install() -> str:
+    beside = install_command("openai-codex-cli-bin")
+    return f"run `npm install -g @openai/codex`, or `{beside}`"
 
 
 def codex_dir(environment: Mapping[str, str]) -> Path:
@@ -87,7 +92,7 @@ def look(environment: Mapping[str, str]) -> tuple[str, str | None]:
     try:
         program = find_codex(environment)
     except ExecutorError:
-        return "Codex is not installed", HOW_TO_INSTALL
+        return "Codex is not installed", _how_to_install()
     text = f"{version_of(program)}, {program}"
     if (codex_dir(environment) / "auth.json").is_file():
         return f"{text}, with a login", None

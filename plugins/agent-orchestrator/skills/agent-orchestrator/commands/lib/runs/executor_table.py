@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..executors.base import Execution, Executor, ExecutorError
 from ..executors.permission_modes import PERMISSION_MODES
 from ..machine.environment import claude_dir, config_dir, variables
+from ..shared.install_advice import install_command
 
 if TYPE_CHECKING:  # most runs need no preset
     from ..acp.preset import Preset
@@ -83,7 +84,7 @@ def _create_claude(execution: Execution) -> Executor:
 
 def _look_for_claude() -> Presence:
     if find_spec("claude_agent_sdk") is None:
-        advice = "pip install 'agent-orchestrator[claude]'"
+        advice = install_command("claude-agent-sdk")
         return Presence("the agent SDK is not installed", advice, matters=True)
     return Presence(f"the agent SDK {version('claude-agent-sdk')} is installed")
 

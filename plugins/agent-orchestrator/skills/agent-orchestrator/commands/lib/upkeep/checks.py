@@ -46,14 +46,24 @@ class Finding:
         return self.advice is None or not self.matters
 
 
-def check_manager(manager: ManagerClient, port: int | None) -> Iterator[Finding]:
-    """Check that a manager answers; show its version and where its data is."""
+def check_manager(
+    manager: ManagerClient, port: int | None, *, is_needed: bool
+) -> Iterator[Finding]:
+    """Check that a manager answers; show its version and where its data is.
+
+    It is not needed if none serves and the next command would start one.
+    """
     try:
         health = manager.get_health()
         newest = list(manager.find_sessions(limit=1))
     except SessionClientError as exc:
-        advice = "start it: agent-session-manager serve; see its log: agent-session-manager logs"
-        yield Finding(about="manager", text=str(exc), advice=advice)
+        text, advice = str(exc), "agent-session-manager serve"
+        if is_needed:
+            advice = f"start it: {advice}; see its log: agent-session-manager logs"
+        else:
+            text = f"none serves at {manager.base_url}"
+            advice = f"nothing: the next command that needs it starts it; or {advice}"
+        yield Finding(about="manager", text=text, advice=advice, matters=is_needed)
         return
     version = str(health.get("version"))
     yield Finding(
