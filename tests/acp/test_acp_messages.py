@@ -33,7 +33,8 @@ async def told(acp: Acp, *steps: Step, may_wait: bool = True) -> list[Event]:
             seen.append(event)
             if event.get("method") == "now":
                 with nullcontext() if may_wait else pytest.raises(ExecutorError, match="next turn"):
-                    await executor.send("One more thing.", "m1", may_wait=may_wait)
+                    # It is not sure: the run can end before the agent has it.
+                    assert not await executor.send("One more thing.", "m1", may_wait=may_wait)
     with pytest.raises(ExecutorError, match="accepts no messages"):
         await executor.send("Too late.", "m2")
     return seen
@@ -63,6 +64,18 @@ def test_message_joins_the_running_turn(acp: Acp) -> None:
     events = run(told(acp, serve_of("opencode"), SAY, joined, say, DONE, DONE))
     assert texts(events) == ["Both."]
     assert stop_of(events) == ("completed", None)
+
+
+def test_message_that_may_not_join_is_the_next_turn(acp: Acp) -> None:
+    acp.preset = "opencode"
+    joined, refused = ["await", "session/prompt"], ["fail", {"code": 1, "message": "Busy"}, -1]
+    steps = [SAY, joined, refused, text("First.", messageId="1"), DONE]
+    steps += [joined, text("Second.", messageId="2"), DONE]
+    events = run(told(acp, serve_of("opencode"), *steps))
+    assert texts(events) == ["First.", "Second."]
+    assert stop_of(events) == ("completed", None)
+    prompts = [each["prompt"][0]["text"] for each in acp.sent("session/prompt")]
+    assert prompts == ["Do it.", "One more thing.", "One more thing."]
 
 
 def test_lost_message_is_told(acp: Acp) -> None:

@@ -23,6 +23,7 @@ from agent_orchestrator.executors.questions import (
 )
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import StopOrder
+from agent_orchestrator.runs.notices import Notices
 from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -80,6 +81,7 @@ class AskingRun:
             order=StopOrder(),
             executor=cast(Executor, None),  # no test sends a message
             questions=self.questions,
+            notices=Notices(None, is_automatic=False),
             record=self.record,
         )
         self.ids: list[str] = []

@@ -36,18 +36,23 @@ def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) 
     )
 
 
+def with_counter(shell: Shell, tmp_path: Path) -> Shell:
+    """Return a shell that has an agent `counter`, which counts the words of its prompt."""
+    agents = tmp_path / "agents" / "counter"
+    agents.mkdir(parents=True, exist_ok=True)
+    definition = {"name": "counter", "description": "Counts.", "command": ["wc", "-w"]}
+    (agents / "agent.json").write_text(json.dumps(definition))
+    return shell.having(AGENT_ORCHESTRATOR_AGENTS_DIR=str(agents.parent))
+
+
 @each_row("capabilities", [{}, {"mcpCapabilities": {"http": True}}])
 def test_agent_leads_with_its_tools_over_both_transports(
     shell: Shell, records: ManagerClient, tmp_path: Path, capabilities: dict[str, Any]
 ) -> None:
     """In a project whose modules have the names of ours."""
-    agents = tmp_path / "agents" / "counter"
-    agents.mkdir(parents=True, exist_ok=True)
-    definition = {"name": "counter", "description": "Counts.", "command": ["wc", "-w"]}
-    (agents / "agent.json").write_text(json.dumps(definition))
+    shell = with_counter(shell, tmp_path)
     for package in ("agent_orchestrator", "lib"):
         (shell.directory / f"{package}.py").write_text("raise SystemExit(7)")
-    shell = shell.having(AGENT_ORCHESTRATOR_AGENTS_DIR=str(agents.parent))
     transport = "http" if capabilities else "stdio"
     given: dict[str, Any] = {"name": f"child-{transport}", "prompt": "one two", "agent": "counter"}
     given["notify"] = False  # a message about the end could come before the answer
@@ -70,14 +75,43 @@ def test_agent_leads_with_its_tools_over_both_transports(
     assert not BEARERS.search((shell.state_dir / "supervisors.log").read_text())
 
 
+def test_notice_that_the_agent_refuses_is_held(
+    shell: Shell, records: ManagerClient, tmp_path: Path
+) -> None:
+    """It was given to the agent as a prompt that joins its running turn."""
+    shell = with_counter(shell, tmp_path)
+    script, log = tmp_path / "script.json", tmp_path / "log"
+    program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
+    add_preset(shell, f'[joining]\ncommand = {program}\nmid_turn = "join"\n')
+    serve = ["serve", {"sessionCapabilities": {"resume": {}}}]
+    given = {"name": "child", "prompt": "one two", "agent": "counter"}
+    refused = ["fail", {"code": 1, "message": "Busy"}, -1]
+    failed = ["fail", {"code": 1, "message": "Overloaded"}]
+    steps = [serve, ["call", "start_session", given], ["await", "session/prompt"], refused, failed]
+    script.write_text(json.dumps(steps))
+    lead = shell.run("ao-new", "lead", "-p", "hi", "--executor", "joining", "--json")
+    assert lead.exit_code == FAILED, lead
+    (session,) = records.find_sessions(session_name="lead", project_dir=str(shell.directory))
+    assert (session["undelivered_notices"], session["notices_held"]) == (1, "failed")
+    script.write_text(json.dumps([serve, text("Heard."), DONE]))
+    assert shell.run("ao-resume", "lead", "-p", "Next.").stdout == "Heard.\n"
+    *_, last = [json.loads(line) for line in log.read_text().splitlines()]
+    assert "| 2" in str(last["params"]["prompt"])
+    assert records.get_session(session["session_id"])["undelivered_notices"] == 0
+
+
+def add_preset(shell: Shell, preset: str) -> None:
+    presets = Path(shell.environment["HOME"]) / ".config" / "agent-orchestrator" / "acp.toml"
+    presets.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    presets.write_text(preset)
+
+
 def test_conversation_that_a_resume_would_lose_is_left_alone(shell: Shell, tmp_path: Path) -> None:
     """As that of Gemini CLI. The person gets the agent's own command."""
     script, log = tmp_path / "script.json", tmp_path / "log"
     script.write_text(json.dumps([["serve", {"loadSession": True}], text("Hi."), DONE]))
     program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
-    presets = Path(shell.environment["HOME"]) / ".config" / "agent-orchestrator" / "acp.toml"
-    presets.parent.mkdir(parents=True, mode=0o700)
-    presets.write_text(f'[frail]\ncommand = {program}\ncontinue_with = "frail --resume {{id}}"\n')
+    add_preset(shell, f'[frail]\ncommand = {program}\ncontinue_with = "frail --resume {{id}}"\n')
     assert shell.run("ao-new", "x", "-p", "hi", "--executor", "frail").stdout == "Hi.\n"
     before = log.read_text()
     refused = shell.run("ao-resume", "x", "-p", "more")

@@ -46,7 +46,7 @@ class LinesExecutor:
             child.close()
         yield create_event("session_stop", exit_code=exit_code, reason="completed")
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         raise ExecutorError("this executor accepts no messages")
 
 

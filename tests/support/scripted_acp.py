@@ -7,7 +7,7 @@ list of a word and its values. LOG gets each line that it reads.
 - `await METHOD`: read until a message of this method comes, or until the end of input
 - `update FIELDS`, `ask PARAMS METHOD`, `tell MESSAGE`: send an update, a request (by default for
   permission) and wait for its answer, or any message
-- `done RESULT`, `fail ERROR`: answer the newest prompt that has no answer
+- `done RESULT`, `fail ERROR PLACE`: answer the oldest open prompt, or the one at PLACE
 - `write TEXT`, `flood COUNT TEXT`, `note TEXT`: write to stdout, often, or to stderr
 - `pause SECONDS`: so that a kill can hit any moment
 - `report VARIABLE`: say the arguments of the program and a variable, as JSON
@@ -96,8 +96,8 @@ class Agent:
     def do_done(self, result: Any) -> None:
         self.send(id=self._prompts.pop(0), result=result)
 
-    def do_fail(self, error: Any) -> None:
-        self.send(id=self._prompts.pop(0), error=error)
+    def do_fail(self, error: Any, place: int = 0) -> None:
+        self.send(id=self._prompts.pop(place), error=error)
 
     def do_write(self, text: str) -> None:
         sys.stdout.write(text)

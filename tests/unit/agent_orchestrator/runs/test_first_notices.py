@@ -1,4 +1,4 @@
-"""Notices that a run begins with: the event that shows that the agent has heard them."""
+"""Notices of a run: the event that shows that the agent has heard them."""
 
 from __future__ import annotations
 
@@ -38,12 +38,27 @@ def test_notices_are_heard_with_the_first_event_of_the_agent(
     assignment = assignment_at(executor="command", run=2, notice_batch="b")
     for is_automatic in (True, False):
         supervisor = Supervisor(replace(assignment, is_automatic=is_automatic), Path("/"))
-        supervisor._outbox = Mock(Outbox)
-        for event in events:
-            supervisor._record(event)
-        supervisor._manager.close()
-        recorded = [call.args[0] for call in supervisor._outbox.add.call_args_list]
-        told = [number for number, event in enumerate(recorded) if "notice_batch" in event]
-        assert told == ([] if heard is None else [heard])
-        origins = [number for number, event in enumerate(recorded) if "origin" in event]
-        assert origins == ([0] if is_automatic else [])
+        recorded = record(supervisor, events)
+        assert places("notice_batch", recorded) == ([] if heard is None else [heard])
+        assert places("origin", recorded) == ([0] if is_automatic else [])
+
+
+def record(supervisor: Supervisor, events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    supervisor._outbox = Mock(Outbox)
+    for event in events:
+        supervisor._record(event)
+    supervisor._manager.close()
+    return [call.args[0] for call in supervisor._outbox.add.call_args_list]
+
+
+def places(field: str, recorded: list[dict[str, Any]]) -> list[int]:
+    return [number for number, event in enumerate(recorded) if field in event]
+
+
+@each_row("end, heard", [("completed", [4]), ("failed", []), ("budget", []), ("stopped", [])])
+def test_unsure_notices_are_heard_if_the_run_is_completed(end: str, heard: list[int]) -> None:
+    supervisor = Supervisor(assignment_at(executor="opencode"), Path("/"))
+    message = {**PROMPT, **supervisor._notices.fields_of_message("b", is_sure=False)}
+    recorded = record(supervisor, [PROMPT, CALL, message, ANSWER, stop(end)])
+    assert places("notice_batch", recorded) == heard
+    assert places("origin", recorded) == [2]

@@ -40,7 +40,7 @@ class AskingExecutor:
             raise
         yield create_event("session_stop", reason="completed", exit_code=0)
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         raise NotImplementedError
 
 

@@ -14,6 +14,7 @@ import pytest
 from agent_orchestrator.executors.base import Executor
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.drive import StopOrder
+from agent_orchestrator.runs.notices import Notices
 from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
 from tests.support.assignments import assignment_at
@@ -26,13 +27,19 @@ from tests.support.waiting import WATCHDOG_SECONDS
 class RecordingExecutor:
     """An executor that records the messages that it receives."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_sure: bool = True) -> None:
+        self._is_sure = is_sure
         self.texts: list[str] = []
         self.may_wait: bool | None = None
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         self.texts.append(text)
         self.may_wait = may_wait
+        return self._is_sure
+
+
+def no_notices() -> Notices:
+    return Notices(None, is_automatic=False)
 
 
 def request_of(kind: str, request_id: str = "r", **payload: Any) -> dict[str, Any]:
@@ -85,6 +92,7 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
                 order=order,
                 executor=cast(Executor, RecordingExecutor()),
                 questions=Questions("deny", directory=Path("/"), record=lambda _: None),
+                notices=no_notices(),
                 record=lambda _: None,
             )
             handling = asyncio.create_task(requests.serve())
@@ -98,8 +106,8 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
     assert settled[:2] == [("s", "acknowledged", None), ("t", "acknowledged", None)]
 
 
-@each_row("kind", ["message", "notice"])
-def test_repeated_request_is_executed_once(kind: str) -> None:
+@each_row("kind, is_sure", [("message", True), ("notice", True), ("notice", False)])
+def test_repeated_request_is_executed_once(kind: str, is_sure: bool) -> None:
     """A manager repeats a request after its database was restored to an earlier state."""
     request = request_of(kind, text="hint")
     settled: list[bytes] = []
@@ -113,6 +121,7 @@ def test_repeated_request_is_executed_once(kind: str) -> None:
             order=StopOrder(),
             executor=cast(Executor, executor),  # only `send` is used
             questions=Questions("deny", directory=Path("/"), record=recorded.append),
+            notices=no_notices(),
             record=recorded.append,
         )
         handling = asyncio.create_task(requests.serve())
@@ -131,7 +140,7 @@ def test_repeated_request_is_executed_once(kind: str) -> None:
             loops[0].call_soon_threadsafe(again.set)
         return json_reply({"ok": True, "request": request})
 
-    told = RecordingExecutor()
+    told = RecordingExecutor(is_sure=is_sure)
 
     async def whole() -> list[dict[str, Any]]:
         loops.append(asyncio.get_running_loop())
@@ -147,7 +156,7 @@ def test_repeated_request_is_executed_once(kind: str) -> None:
     assert told.may_wait is not is_notice
     assert (event["event_id"] == "r") is is_notice  # so it is stored once
     assert event.get("origin") == ("notice" if is_notice else None)
-    assert event.get("notice_batch") == ("r" if is_notice else None)
+    assert event.get("notice_batch") == ("r" if is_notice and is_sure else None)
     assert settled[0] == settled[1]
 
 
@@ -185,6 +194,7 @@ def test_answer_is_done_only_with_the_event_of_its_decision(
                 order=StopOrder(),
                 executor=cast(Executor, RecordingExecutor()),
                 questions=cast(Questions, Answered()),
+                notices=no_notices(),
                 record=lambda _: None,
             )
             handling = asyncio.create_task(requests.serve())

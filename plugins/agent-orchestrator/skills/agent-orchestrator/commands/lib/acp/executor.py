@@ -105,8 +105,11 @@ class AcpExecutor:
             self._failure = death(self._preset, connection, self._messages.breakdown)
         yield session_stop(connection, self._failure)
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
-        """Add a message to the running turn, or keep it for the next one."""
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
+        """Add a message to the running turn, or keep it for the next one.
+
+        The agent answers a prompt that joins a turn only at the end of the turn, or refuses it.
+        """
         connection = self._connection
         if connection is None or not self._is_prompted or self._is_stopping:
             raise ExecutorError("the agent accepts no messages: it has not started or has finished")
@@ -119,6 +122,7 @@ class AcpExecutor:
             raise ExecutorError("the agent takes a message only as its next turn")
         else:
             self._kept.append((storable(text), message_id))
+        return False
 
     async def _join(self, connection: Connection, text: str, message_id: str) -> None:
         """Give the agent a second prompt. If it refuses it, the message is the next turn."""

@@ -131,12 +131,13 @@ class ClaudeExecutor:
             can_use_tool=self._permissions.decide if self._permissions else None,
         )
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         """Send a message to the running agent. If it is already answering, this adds a turn."""
         if self._client is None:
             raise ExecutorError("the agent accepts no messages: it has not started or has finished")
         self._unanswered.add(message_id)
         await self._client.query(_prompts(storable(text), message_id))
+        return True
 
     def _command_line(self, files: Path) -> CommandLine:
         from .command_line import CommandLine, arguments_of, environment_of, find_cli

@@ -94,7 +94,7 @@ class CodexExecutor:
             raise asyncio.CancelledError
         yield session_stop(self._translation, server, self._messages.breakdown)
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         """Add a message to the running turn."""
         server, translation = self._server, self._translation
         if server is None or translation.turn_id is None or translation.end is not None:
@@ -106,6 +106,7 @@ class CodexExecutor:
             raise ExecutorError(f"Codex did not take the message: {exc.message}") from exc
         except PeerGoneError as exc:
             raise ExecutorError("Codex has ended and takes no message") from exc
+        return True
 
     def _steering(self, text: str, message_id: str) -> dict[str, Any]:
         return {

@@ -114,8 +114,10 @@ class Executor(Protocol):
         """Run one turn and yield its events. An executor serves one run."""
         ...
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         """Send the agent one more message while it works. The agent handles it when it can.
+
+        Returns whether it is sure that the agent has it. If not, it has it if the run is completed.
 
         Raises:
             ExecutorError: the agent does not accept messages, or no longer accepts them; or the

@@ -107,7 +107,7 @@ class CommandExecutor:
         self._is_due.clear()
         self._due_at = asyncio.get_running_loop().time() + self._flush_seconds
 
-    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> None:
+    async def send(self, text: str, message_id: str, *, may_wait: bool = True) -> bool:
         raise ExecutorError("a program accepts no messages while it runs")
 
     async def _start(self) -> Child:

@@ -23,6 +23,7 @@ from ..machine.environment import is_manager_given
 from ..session_client import SessionClientError, SessionNotFoundError
 from .assignment import Assignment
 from .drive import Record, StopOrder
+from .notices import Notices
 from .order import STARTS, carry_out
 from .questions import Questions
 
@@ -32,9 +33,6 @@ POLL_SECONDS = 20.0
 POLL_TIMEOUT_SECONDS = POLL_SECONDS + 10.0
 MAX_PAUSE_SECONDS = 10.0
 STARTS_AT_ONCE = 4
-
-NOTICE = "notice"
-"""Origin of a message in which the orchestrator tells the agent that runs below it have ended."""
 
 T = TypeVar("T")
 
@@ -49,12 +47,14 @@ class Requests:
         order: StopOrder,
         executor: Executor,
         questions: Questions,
+        notices: Notices,
         record: Record,
     ) -> None:
         self._assignment = assignment
         self._order = order
         self._executor = executor
         self._questions = questions
+        self._notices = notices
         self._record = record
         self._done: dict[str, tuple[str, str | None]] = {}
         """Results of requests, for a manager that has lost them and sends the requests again."""
@@ -121,13 +121,9 @@ class Requests:
                 self._order.stop()
                 return "acknowledged", None  # done when the run has ended
             case "message":
-                return await self._tell(str(request["payload"].get("text", "")), str(uuid4()))
+                return await self._tell(request, str(uuid4()))
             case "notice":
-                batch_id = request["request_id"]
-                told = {"origin": NOTICE, "notice_batch": batch_id}
-                text = str(request["payload"].get("text", ""))
-                # Its message delivers it, so it may not wait here: the next run tells it then.
-                return await self._tell(text, batch_id, may_wait=False, **told)
+                return await self._tell(request, request["request_id"])
             case "answer":
                 state, why = self._questions.answer(request["request_id"], request["payload"])
                 # Done when the manager has the decision, so that the session no longer waits.
@@ -135,16 +131,17 @@ class Requests:
             case other:
                 return "refused", f"this supervisor does not support the request {other!r}"
 
-    async def _tell(
-        self, text: str, message_id: str, *, may_wait: bool = True, **fields: str
-    ) -> tuple[str, str | None]:
+    async def _tell(self, request: Json, message_id: str) -> tuple[str, str | None]:
+        """Give the agent a message, or notices, which wait for the next run and not here."""
+        text, is_notice = str(request["payload"].get("text", "")), request["kind"] == "notice"
         try:
-            await self._executor.send(text, message_id, may_wait=may_wait)
+            is_sure = await self._executor.send(text, message_id, may_wait=not is_notice)
         # Any error: an agent that is ending may fail in any way.
         except Exception as exc:
             return "refused", str(exc)
+        marks = self._notices.fields_of_message(message_id, is_sure=is_sure) if is_notice else {}
         content = text_content(text)
-        self._record(create_event("message", message_id, role="user", content=content, **fields))
+        self._record(create_event("message", message_id, role="user", content=content, **marks))
         return "done", None
 
     def _settle(self, request_id: str, state: str, detail: str | None) -> None:

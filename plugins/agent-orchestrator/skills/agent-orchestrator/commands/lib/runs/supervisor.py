@@ -54,17 +54,16 @@ from .assignment import READY, Assignment
 from .delivery import delivery_of
 from .drive import RunOutcome, StopOrder, drive
 from .executor_table import create_executor, find_executor
+from .notices import Notices
 from .questions import Questions
 from .registry import registered, spared_pids
-from .requests import NOTICE, Requests
+from .requests import Requests
 from .seal import CONVERSATION, sealed_conversation
 from .stay import STOP_SIGNALS, can_stay, stay
 
 logger = logging.getLogger(__name__)
 
 HEARTBEATS_PER_TERM = 3
-_OF_AGENT = frozenset({"thinking", "pre_tool", "post_tool", "plan", "usage"})
-"""Types of events that an agent causes only after it has the prompt."""
 
 
 class Supervisor:
@@ -80,9 +79,7 @@ class Supervisor:
         self._tokens = _own_tokens(assignment)
         spec = assignment.spec
         self._questions = Questions(spec.ask, directory=spec.project_dir, record=self._record)
-        self._untold = assignment.notice_batch
-        """The notices before the prompt, until an event shows that the agent has it."""
-        self._is_begun = False
+        self._notices = Notices(assignment.notice_batch, is_automatic=assignment.is_automatic)
 
     def _client(self, token: str | None) -> ManagerClient:
         """Return a client with this token; without one, with the token of the local manager."""
@@ -129,6 +126,7 @@ class Supervisor:
             order=self._order,
             executor=executor,
             questions=self._questions,
+            notices=self._notices,
             record=self._record,
         )
         async with self._beside(self._keep_lease), self._beside(requests.serve):
@@ -207,18 +205,8 @@ class Supervisor:
         if event["event_type"] == CONVERSATION:
             event = sealed_conversation(event, a.session_id, a.run, self._state)
         # Masks our own tokens, and all texts that the executor did not prepare.
-        masked = Masking(known=self._tokens).event(self._with_notices(event))
+        masked = Masking(known=self._tokens).event(self._notices.marked(event))
         self._outbox.add({"event_id": str(uuid.uuid4()), **masked, "run": a.run})
-
-    def _with_notices(self, event: Event) -> Event:
-        """Return the event; the agent's first one says which notices it has heard."""
-        if self._assignment.is_automatic and not self._is_begun:
-            self._is_begun = event["event_type"] == "message"
-            return {**event, "origin": NOTICE} if self._is_begun else event
-        if self._untold is None or not _is_of_agent(event):
-            return event
-        batch_id, self._untold = self._untold, None
-        return {**event, "notice_batch": batch_id}
 
     def _execution(self, mirror: Mirror | None) -> Execution:
         a = self._assignment
@@ -305,17 +293,6 @@ class Supervisor:
         stop = create_event("session_stop", reason="failed", exit_code=1, error=str(failure))
         with contextlib.suppress(SessionClientError):
             self._manager.append_events(a.session_id, [{**stop, "run": a.run}])
-
-
-def _is_of_agent(event: Event) -> bool:
-    """Return whether the event shows that the agent has its prompt."""
-    match event["event_type"]:
-        case "message":
-            return bool(event["role"] == "assistant")
-        case "session_stop":
-            return bool(event["reason"] in ("completed", "budget"))
-        case other:
-            return other in _OF_AGENT
 
 
 def _own_tokens(assignment: Assignment) -> dict[str, str]:
