@@ -115,6 +115,9 @@ def test_killed_wait_leaves_the_notices_to_a_resume(
     assert "its supervisor died" in shell.run("ao-doctor").stdout
     gate.open("the answer")
     assert shell.run("ao-wait", "slow").exit_code == DONE
+    session = records.get_session(session_id)
+    assert (session["undelivered_notices"], session["notices_held"]) == (1, None)
+    assert "no supervisor does: ao-resume it" in shell.run("ao-status", "lead").stderr
     assert "| the answer" in shell.run("ao-resume", "lead", "-p", "Next.").stdout
     assert records.get_session(session_id)["undelivered_notices"] == 0
 

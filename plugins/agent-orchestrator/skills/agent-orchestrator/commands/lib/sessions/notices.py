@@ -6,6 +6,7 @@ from ..client.manager import Json
 from ..machine.environment import host, state_dir
 from ..runs.stop import find_registered
 from ..shared.counted import counted
+from .resolve import is_by_hand
 
 _WHY = {
     "archived": "it is archived",
@@ -20,6 +21,13 @@ def notices_of(session: Json) -> str | None:
     if not count:
         return None
     text = f"{session['session_name']!r}: {counted(count, 'notice')} of ended sessions below it"
+    if agent := _not_resumed(session):
+        return (
+            f"{text} wait, and {agent} is not resumed: tell it yourself in a terminal, where "
+            "ao-resume says how to continue it"
+        )
+    if is_by_hand(session):
+        return f"{text} wait for its next ao-resume, as a person works in it by hand"
     held = session.get("notices_held")
     if held is not None:
         why = _WHY.get(held, f"it ended as {held}")
@@ -30,6 +38,19 @@ def notices_of(session: Json) -> str | None:
     if is_here and not _is_waited_for(session["session_id"]):
         return f"{text} wait, and no supervisor does: ao-resume it"
     return f"{text} will be the prompt of its next run"
+
+
+def _not_resumed(session: Json) -> str | None:
+    """Return the name of an agent that would lose its conversation, unless a run of it is open."""
+    # Late: few sessions have notices.
+    from ..executors.base import ExecutorError
+    from ..runs.executor_table import find_executor
+
+    try:
+        kind = find_executor(str(session["executor"]))
+    except ExecutorError:  # it is not known here
+        return None
+    return kind.agent if kind.continue_with and session["status"] != "running" else None
 
 
 def _is_waited_for(session_id: str) -> bool:
