@@ -172,6 +172,46 @@ def test_watcher_waits_for_its_manager(
     assert end.stderr.count("waiting for it") <= 1
 
 
+def test_watcher_outlives_problems_of_the_state_directory(
+    person: Shell,
+    home: Path,
+    records: ManagerClient,
+    numbers: NewTranscript,
+    watch: Callable[..., Running],
+) -> None:
+    first = numbers()
+    path = first.write(home)
+    running = watch()
+    note = person.state_dir / "notes" / "n"
+    taken = note.with_name("n.taken")
+    taken.mkdir(parents=True)  # in the way of the note
+    note.write_text("")
+    for events in (4, 8, 12):  # each import is followed by a look at the notes, which fails
+        first.turn()
+        append(path, first)
+        has_events(records, first, events)
+    taken.rmdir()
+    wait_for(taken.is_file, "the note is taken")
+    first.turn()
+    append(path, first)
+    has_events(records, first, 16)
+    counts, end = ended(running)
+    assert counts["events"] == 16
+    assert f"{note}: Is a directory: trying again" in end.stderr
+
+
+def test_watcher_ends_if_its_output_cannot_be_written(
+    person: Shell, home: Path, records: ManagerClient, numbers: NewTranscript
+) -> None:
+    first = numbers()
+    first.turn()
+    first.write(home)
+    with Path("/dev/full").open("wb") as full:
+        ended = person.run_program(*person.command("ao-import", "--watch", "--json"), stdout=full)
+    assert ended.returncode == FAILED
+    assert b"the answer cannot be written: No space left on device" in ended.stderr
+
+
 def test_recorded_run_comes_in_after_its_end(
     home: Path, records: ManagerClient, numbers: NewTranscript, watch: Callable[..., Running]
 ) -> None:

@@ -77,9 +77,6 @@ class Shown:
     def progress(self, sources: object) -> Any:
         return nullcontext(lambda _read: None)
 
-    def tell(self) -> None:
-        pass
-
 
 class Scene:
     """A watcher of one home directory. `tick` is a second without a change."""
@@ -99,7 +96,8 @@ class Scene:
         )
 
     def see(self, *added: Path, is_beginning: bool = False) -> None:
-        self.watcher.run([Changes(frozenset(added), NOTHING, NOTHING, is_beginning, False)])
+        changes = Changes(frozenset(added), NOTHING, NOTHING, is_beginning, False)
+        list(self.watcher.run([changes]))
 
     def tick(self, seconds: int) -> None:
         for _ in range(seconds):

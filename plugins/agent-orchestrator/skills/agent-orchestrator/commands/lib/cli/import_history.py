@@ -98,7 +98,7 @@ def main(
 
     With --watch, sessions that you start by hand appear while they run. One such command is enough
     for a machine. It waits for a manager that has stopped, and tries files that cannot be read
-    again later.
+    again later, those of its own state directory too.
     """
     # Late: parsing needs modules that other commands do without.
     from ..history.importer.table import all_formats

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import sys
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -77,7 +76,9 @@ def watch_history(config: Config, agents: tuple[str, ...], options: Options) -> 
     output = _Output(as_json=options.as_json)
     try:
         open_manager(config, for_people=True).close()
-        _follow(config, output, formats, options)
+        with closing(_imports(config, output, formats, options)) as imports:
+            for _ in imports:
+                output.tell()
     except KeyboardInterrupt:
         output.summary()
     finally:
@@ -90,14 +91,21 @@ def _end_with_stdin() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _follow(config: Config, output: _Output, formats: Sequence[Format], options: Options) -> None:
-    """Follow with one connection after the other. A new one begins with a search of everything."""
+def _imports(
+    config: Config, output: _Output, formats: Sequence[Format], options: Options
+) -> Generator[None, None, None]:
+    """Import with one connection after the other, and yield after each import.
+
+    A new connection begins with a search of everything. An outage of the manager and a problem with
+    the state directory end the connection.
+    """
     roots = list(dict.fromkeys(root for _, root in places_of(formats)))
     backoff = Backoff(MAX_PAUSE_SECONDS)
+    told: set[type[Exception]] = set()
     while True:
-        url = url_of(None if is_manager_given() else find_manager(), config)
         output.begin()
         try:
+            url = url_of(None if is_manager_given() else find_manager(), config)
             with (
                 client_of(url, timeout_seconds=TIMEOUT_SECONDS) as manager,
                 open_state(state_dir(), manager.get_generation()) as state,
@@ -109,14 +117,25 @@ def _follow(config: Config, output: _Output, formats: Sequence[Format], options:
                     output,
                     notes=Notes(state_dir()),
                 )
-                watcher.run(changes_below(roots, polls=options.polls, on_blind=_tell_blind))
-        except (SessionClientError, sqlite3.Error) as exc:
+                changes = changes_below(roots, polls=options.polls, on_blind=_tell_blind)
+                yield from watcher.run(changes)
+        except (SessionClientError, OSError) as exc:
             if output.has_worked:
                 backoff.succeed()
-            if backoff.failures == 0:
-                tell_waiting(exc)
+                told.clear()
+            if type(exc) not in told:
+                told.add(type(exc))
+                _tell_problem(exc)
         backoff.fail()
         SYSTEM.sleep(backoff.pause_seconds())
+
+
+def _tell_problem(error: SessionClientError | OSError) -> None:
+    if isinstance(error, SessionClientError):
+        tell_waiting(error)
+    else:
+        where = f"{error.filename}: " if error.filename else ""
+        note(f"{where}{error.strerror or error}: trying again")
 
 
 def _tell_blind(why: str) -> None:

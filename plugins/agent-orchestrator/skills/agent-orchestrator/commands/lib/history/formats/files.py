@@ -11,3 +11,11 @@ def is_inside(path: Path, root: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(root.resolve())
     except (OSError, RuntimeError, ValueError):
         return False
+
+
+def is_gone(path: Path) -> bool:
+    """Return whether it is sure that a path does not exist: it may not be visible to us."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False

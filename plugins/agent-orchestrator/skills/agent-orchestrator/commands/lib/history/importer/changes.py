@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -59,13 +61,18 @@ def _places(roots: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """Return the directories that exist, with their identity."""
     found = {}
     for root in roots:
-        try:
-            status = root.stat()
-        except OSError:
-            continue
-        if root.is_dir():
+        if status := look_at_directory(root):
             found[root] = (status.st_dev, status.st_ino)
     return found
+
+
+def look_at_directory(path: Path) -> os.stat_result | None:
+    """Return the status of a directory; None for everything else, and if it is not visible."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status if stat.S_ISDIR(status.st_mode) else None
 
 
 def _reported(places: list[Path], is_blind: bool) -> Iterator[tuple[Paths, Paths, Paths]]:

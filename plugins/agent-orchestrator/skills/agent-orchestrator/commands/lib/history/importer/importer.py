@@ -7,7 +7,6 @@ the part that was under way. It is sent again, and nothing is stored twice.
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -20,6 +19,7 @@ from ...client.manager import ManagerClient
 from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
+from ..formats.files import is_gone
 from .distinct import Distinct, distinct
 from .one_source import (
     MAX_LINES_BYTES,
@@ -35,7 +35,7 @@ from .parts import Part
 from .placement import KeptCopyError, Place, Placement, begin_of, copies
 from .report import Problem, Report, sentence_of
 from .sender import Sender
-from .state import Progress, State, beginning, continuation
+from .state import MemoryFailedError, Progress, State, beginning, continuation
 
 Told = Callable[[int], None]
 """Called with a number of bytes that were read."""
@@ -90,6 +90,7 @@ class Importer:
 
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
+            MemoryFailedError: the place in a source cannot be stored.
         """
         for _, group in groupby(sources, key=lambda each: copies(each[0])):
             # A copy is looked at when everything before it was sent.
@@ -115,7 +116,7 @@ class Importer:
             for each in known
             if (each.path, each.key) not in there
             # A file in another place was perhaps imported by its path.
-            and (each.path in searched or not Path(each.path).exists())
+            and (each.path in searched or is_gone(Path(each.path)))
         ]
         self._mark_gone(lost, present)
 
@@ -128,12 +129,12 @@ class Importer:
         lost = [
             each
             for each in self._state.known.values()
-            if not paths.isdisjoint((path := Path(each.path), *path.parents)) and not path.exists()
+            if not paths.isdisjoint((path := Path(each.path), *path.parents)) and is_gone(path)
         ]
         present = {
             each.session_id
             for each in lost
-            if any(Path(other.path).exists() for other in self._state.of_session(each.session_id))
+            if not all(is_gone(Path(o.path)) for o in self._state.of_session(each.session_id))
         }
         self._mark_gone(lost, present)
 
@@ -390,4 +391,4 @@ def _ends_import(error: Exception) -> bool:
     """Return whether an error is not one of a source: of the manager, or of our own memory."""
     if isinstance(error, SessionClientError):
         return error.status_code is None or error.code is None or error.status_code in (401, 403)
-    return isinstance(error, sqlite3.Error)
+    return isinstance(error, MemoryFailedError)

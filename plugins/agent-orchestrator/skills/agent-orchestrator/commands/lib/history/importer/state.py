@@ -6,6 +6,7 @@ which everything is imported again; events that are there already are skipped.
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from ...shared.private_files import make_state_directory
 from ..format import Format, Source
 
 FILE = "import.db"
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 Key = tuple[str, str]
 """The path of a source, and its key in a database."""
 
@@ -32,6 +34,18 @@ CREATE TABLE IF NOT EXISTS sources (
     PRIMARY KEY (generation, path, key)
 ) WITHOUT ROWID
 """
+
+
+class MemoryFailedError(OSError):
+    """The memory cannot be read or written, for example because the disk is full."""
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as exc:
+        raise MemoryFailedError(errno.EIO, str(exc), str(path)) from exc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +94,7 @@ class State:
     """The progress of all sources in one record. Several threads may use it."""
 
     generation: str
+    path: Path
     connection: sqlite3.Connection
     known: dict[Key, Progress] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -100,11 +115,16 @@ class State:
         return self.known.get((str(path), key))
 
     def write(self, progress: Progress) -> None:
-        """Store a progress. A kill at any moment leaves this or the earlier one."""
+        """Store a progress. A kill at any moment leaves this or the earlier one.
+
+        Raises:
+            MemoryFailedError: it was not stored.
+        """
         with self.lock:
             path, *rest = astuple(progress)
-            self.connection.execute(_WRITE, (self.generation, path.encode(*_PATHS), *rest))
-            self.connection.commit()
+            with _translated(self.path):
+                self.connection.execute(_WRITE, (self.generation, path.encode(*_PATHS), *rest))
+                self.connection.commit()
             key = (progress.path, progress.key)
             if (earlier := self.known.get(key)) is not None:
                 self._keys.get(earlier.session_id, set()).discard(key)
@@ -118,13 +138,19 @@ class State:
 
 @contextmanager
 def open_state(directory: Path, generation: str) -> Iterator[State]:
-    """Open the memory for one record. A file that is damaged is replaced: nothing is lost by it."""
+    """Open the memory for one record. A file that is damaged is replaced: nothing is lost by it.
+
+    Raises:
+        OSError: the file or its directory cannot be used.
+    """
     path = make_state_directory(directory) / FILE
-    connection = _connect(path)
+    with _translated(path):
+        connection = _connect(path)
     try:
-        rows = connection.execute(_READ, (generation,)).fetchall()
+        with _translated(path):
+            rows = connection.execute(_READ, (generation,)).fetchall()
         known = (Progress(**dict(zip(_COLUMNS, row, strict=True))) for row in rows)
-        yield State(generation, connection, {(each.path, each.key): each for each in known})
+        yield State(generation, path, connection, {(each.path, each.key): each for each in known})
     finally:
         connection.close()
 
@@ -139,9 +165,9 @@ def _connect(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             return connection
-        except sqlite3.DatabaseError:
+        except sqlite3.Error as exc:
             connection.close()
-            if is_retry:
+            if is_retry or exc.sqlite_errorcode & 0xFF not in _DAMAGED:
                 raise
             for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
                 name.unlink(missing_ok=True)

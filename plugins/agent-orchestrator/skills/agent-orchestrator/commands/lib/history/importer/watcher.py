@@ -17,7 +17,7 @@ from ...client.manager import ManagerClient
 from ...machine.clock import SYSTEM, Time
 from ...machine.environment import home, variables
 from ..format import Format, LineFormat, Source
-from .changes import NOTHING, Changes
+from .changes import NOTHING, Changes, look_at_directory
 from .find import Found, find_sources, sources_below, sources_of
 from .importer import Importer, Told
 from .notes import Notes
@@ -42,9 +42,6 @@ class Shown(Protocol):
     """Counts everything, also if an interrupt ends the work at any moment."""
 
     def progress(self, sources: Found) -> AbstractContextManager[Told]: ...
-
-    def tell(self) -> None:
-        """Show what the report has more than at the last call."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +109,16 @@ class Watcher:
         self._lines = [(cast(LineFormat, f), r) for f, r in places if hasattr(f, "source_at")]
         self._looks = [_Look(f, r, Pace(*LOOK)) for f, r in places if not hasattr(f, "source_at")]
 
-    def run(self, changes: Iterable[Changes]) -> None:
-        """Import everything, and then each change.
+    def run(self, changes: Iterable[Changes]) -> Iterator[None]:
+        """Import everything, and then each change; yield after each.
 
         Raises:
             SessionClientError: the manager cannot be reached, or no longer knows our token.
+            OSError: a file in the state directory cannot be used.
         """
         for found in changes:
             self._take(found)
-            self._shown.tell()
+            yield
 
     def _take(self, found: Changes) -> None:
         now = self._time.monotonic()
@@ -156,7 +154,7 @@ class Watcher:
             self._importer().mark_deleted(found.deleted)
 
     def _changed(self, found: Changes) -> Iterator[tuple[Format, Source]]:
-        directories = frozenset(path for path in found.added if path.is_dir())
+        directories = frozenset(path for path in found.added if look_at_directory(path))
         for form, root in self._lines:
             for path in (found.added | found.modified) - directories:
                 if path.is_relative_to(root) and (source := form.source_at(path, root)):
