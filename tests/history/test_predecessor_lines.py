@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from agent_orchestrator.history.formats.predecessor import FORMAT
 from agent_orchestrator.history.formats.predecessor.format import META_BYTES_LIMIT
 from agent_orchestrator.history.formats.predecessor.lines import LINE_BYTES_LIMIT
-from agent_orchestrator.history.items import BrokenRecordError, UnknownRecord
+from agent_orchestrator.history.items import BrokenRecord, BrokenRecordError, UnknownRecord
 from tests.support.predecessor_files import (
     META,
     RUN,
@@ -42,10 +42,14 @@ def test_unreadable_lines_are_counted(tmp_path: Path) -> None:
         assistant(text("One.")),
     ]
     items = read(tmp_path, lines)
-    assert [item.kind for item in items if isinstance(item, UnknownRecord)] == [
-        *["unknown line"] * 4,
-        *["broken assistant"] * 2,
-        "broken user",
+    assert [item.kind for item in items if isinstance(item, UnknownRecord)] == ["unknown line"] * 2
+    broken = [(item.place, item.reason) for item in items if isinstance(item, BrokenRecord)]
+    assert broken == [
+        ("line 2", "not valid JSON: Expecting value: line 1 column 1 (char 0)"),
+        ("line 5", f"longer than {LINE_BYTES_LIMIT:,} bytes"),
+        ("line 7", "id is not a text"),
+        ("line 8", "a tool call has no id or no name"),
+        ("line 9", "a tool result has no id"),
     ]
     assert events(items)[-1]["event_id"] == f"{SESSION}:10:0"
 

@@ -9,6 +9,7 @@ from agent_orchestrator.events.prepare import (
     EVENT_BYTES_LIMIT,
     EVENT_PARTS_LIMIT,
     TEXT_BYTES_LIMIT,
+    TEXT_BYTES_LIMITS,
     create_event,
     prepare,
     shorten,
@@ -16,6 +17,7 @@ from agent_orchestrator.events.prepare import (
 )
 from agent_orchestrator.shared.masking import MAX_SECRET_CHARS
 from agent_session_manager.api.http.body import parse_json
+from tests.support.rows import each_row
 
 TOO_LONG = TEXT_BYTES_LIMIT + 1
 
@@ -103,10 +105,13 @@ def test_brackets_in_texts_do_not_count_as_parts() -> None:
     assert prepare(event) == event
 
 
-def test_value_nested_too_deeply_becomes_a_text() -> None:
+@each_row("levels", [500, 1000, 100_000])  # the last ones are too deep for `json.dumps`
+def test_value_nested_too_deeply_becomes_a_text(levels: int) -> None:
     nested: Any = "x"
-    for _ in range(500):
+    for _ in range(levels):
         nested = [nested]
+    many = ["y" * (TEXT_BYTES_LIMITS[1] + 1)] * 100
+    assert "shortened" in prepare({"tool_input": {"deep": nested}, "tool_output": many})
     event = prepare({"tool_input": {"deep": nested}})
     depth, value = 0, event["tool_input"]["deep"]
     while isinstance(value, list):

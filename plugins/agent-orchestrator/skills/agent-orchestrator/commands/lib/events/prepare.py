@@ -28,6 +28,8 @@ EVENT_BYTES_LIMIT = 2 * 1024 * 1024
 EVENT_PARTS_LIMIT = 200_000
 """Commas and opening brackets outside strings; the manager rejects requests with more."""
 DEPTH_LIMIT = 32
+WRITTEN_DEPTH = 128
+"""Levels that are kept of a value that is too deep for Python to write it."""
 CHUNK_BYTES = 1 << 16
 _OMITTED = "\n[… {} bytes omitted …]\n"
 
@@ -102,7 +104,7 @@ class _Fitter:
             case str():
                 return self._fit_text(value, path)
             case dict() | list() if depth > DEPTH_LIMIT or self._is_too_large(value):
-                return self._fit_text(json.dumps(value, ensure_ascii=False), path, always=True)
+                return self._fit_text(_json_text(value), path, always=True)
             case dict():
                 return {
                     self._clean(str(key)): self.fit(part, f"{path}.{key}", depth + 1)
@@ -159,10 +161,29 @@ def shorten(text: str, limit: int = TEXT_BYTES_LIMIT, size: int | None = None) -
 
 
 def _fits(value: Any, bytes_limit: int, parts_limit: int) -> bool:
-    text = json.dumps(value, ensure_ascii=False)
+    text = _json_text(value)
     return len(text.encode(errors="replace")) <= bytes_limit and (
         _count_parts(text) <= parts_limit or _count_parts(JSON_TEXT.sub("", text)) <= parts_limit
     )
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return json.dumps(_shallow(value, WRITTEN_DEPTH), ensure_ascii=False)
+
+
+def _shallow(value: Any, levels: int) -> Any:
+    """Return a value with a note in place of everything below some levels."""
+    match value:
+        case dict() | list() if not levels:
+            return "[… deeper parts omitted …]"
+        case dict():
+            return {name: _shallow(part, levels - 1) for name, part in value.items()}
+        case list():
+            return [_shallow(part, levels - 1) for part in value]
+    return value
 
 
 def _count_parts(json_text: str) -> int:

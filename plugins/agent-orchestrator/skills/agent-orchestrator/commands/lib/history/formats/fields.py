@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
+from ...events.bounded_json import read_bounded
 from ...events.event import Event
 from ..items import BrokenRecordError, UnknownRecord
 
@@ -39,14 +40,18 @@ _MAX_DOLLARS = 10**6
 
 
 def parse_json(text: str | bytes) -> Json:
-    """Parse JSON.
+    """Parse JSON. Of a value that is too deep for Python, the deepest parts are left out.
 
     Raises:
         BrokenRecordError: the text is not JSON.
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        try:
+            return json.loads(text)
+        except RecursionError:
+            content = text if isinstance(text, bytes) else text.encode("utf-8", "surrogatepass")
+            return read_bounded(iter((content,))).value
+    except ValueError as error:
         raise BrokenRecordError(f"not valid JSON: {error}") from None
 
 

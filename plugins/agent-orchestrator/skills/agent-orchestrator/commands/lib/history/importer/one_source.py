@@ -19,6 +19,7 @@ from ..format import (
     TranscriptPart,
     WholeFormat,
 )
+from ..formats.fields import parse_json
 from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
 from .lines import Line, LongLine, Opened, opened, read_lines
 from .parts import MAX_BYTES, Part, Parts
@@ -286,7 +287,5 @@ def _parsed(content: bytes) -> tuple[Any, bytes | None]:
         return orjson.loads(content), content
     except ValueError:
         pass
-    try:  # accepts lone surrogates, NaN and large numbers, which some agents write
-        return json.loads(content), None
-    except (ValueError, RecursionError) as exc:
-        raise BrokenRecordError(f"not valid JSON: {exc}") from None
+    # It accepts lone surrogates, NaN and large numbers, which some agents write.
+    return parse_json(content), None

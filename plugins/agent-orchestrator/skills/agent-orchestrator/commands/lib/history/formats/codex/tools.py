@@ -14,6 +14,7 @@ from ..fields import (
     optional_id,
     optional_record,
     optional_text,
+    parse_json,
     records,
     text,
 )
@@ -74,7 +75,8 @@ def _arguments(value: Json) -> dict[str, Json]:
     """Return the arguments of a call. Those that are not an object stay under one key."""
     if isinstance(value, str):
         try:
-            parsed = json.loads(value)
+            parsed = parse_json(value)
+            json.dumps(parsed, allow_nan=False)  # NaN is not JSON, and 1e400 is too large for it
         except (ValueError, RecursionError):
             parsed = None
         value = parsed if isinstance(parsed, dict) else value

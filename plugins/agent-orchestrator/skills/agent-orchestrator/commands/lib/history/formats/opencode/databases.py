@@ -14,7 +14,7 @@ from ..read_only import Row, columns, open_read_only
 from ..titles import prompt_title
 from . import messages, session_messages
 from .answers import Conversation, is_complete, milliseconds_of
-from .messages import Message, Part
+from .messages import Message, Part, read_part
 from .session import facts
 
 SESSION_TABLES = ("session_v2", "session")
@@ -163,11 +163,7 @@ class _Session:
 
     def _parts(self, message_id: str) -> Iterator[Part]:
         for row in self._select("part WHERE message_id = ? ORDER BY id", message_id):
-            try:
-                data = parse_json(row.get("data") or "")
-            except BrokenRecordError:
-                data = None
-            yield Part(part_id=str(row.get("id")), data=data)
+            yield read_part(str(row.get("id")), row.get("data") or "")
 
     def _session_messages(self, conversation: Conversation) -> Iterator[Item]:
         """Yield the items of the messages that no longer change."""

@@ -12,6 +12,7 @@ from ..fields import (
     Json,
     event,
     fields_of,
+    parse_json,
     required_id,
     text_of,
     time_of_milliseconds,
@@ -60,6 +61,16 @@ class Part:
 
     part_id: str
     data: Json
+    problem: str = ""
+    """Why there is no data."""
+
+
+def read_part(part_id: str, content: str | bytes) -> Part:
+    """Return a part, with the reason if it is not JSON."""
+    try:
+        return Part(part_id=part_id, data=parse_json(content))
+    except BrokenRecordError as error:
+        return Part(part_id=part_id, data=None, problem=str(error))
 
 
 def settled(messages: list[Message]) -> list[Message]:
@@ -94,7 +105,7 @@ def translate(
 
 def _content(part: Part) -> Fields:
     if not isinstance(part.data, dict):
-        raise BrokenRecordError("the part is not an object")
+        raise BrokenRecordError(part.problem or "the part is not an object")
     if part.data.get("type") in ("text", "reasoning"):
         if not isinstance(part.data.get("text"), str):
             raise BrokenRecordError("the text is missing")

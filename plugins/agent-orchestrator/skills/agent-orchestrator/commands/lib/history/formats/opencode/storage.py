@@ -11,7 +11,7 @@ from ..files import is_inside
 from ..titles import prompt_title
 from . import messages
 from .answers import Conversation, milliseconds_of
-from .messages import Message, Part
+from .messages import Message, Part, read_part
 from .session import facts
 
 PLACE = "storage"
@@ -72,11 +72,7 @@ def _messages(conversation: Conversation, root: Path) -> Iterator[Item]:
 
 def _parts(message_id: str, root: Path) -> Iterator[Part]:
     for path in _files(root, "part", message_id):
-        try:
-            data = parse_json(path.read_bytes())
-        except BrokenRecordError:
-            data = None
-        yield Part(part_id=path.stem, data=data)
+        yield read_part(path.stem, path.read_bytes())
 
 
 def _files(root: Path, kind: str, name: str) -> list[Path]:

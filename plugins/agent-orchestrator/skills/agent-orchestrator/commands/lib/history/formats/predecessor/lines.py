@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import BinaryIO, Literal, NamedTuple
 
-from ..fields import Fields, Json
+from ...items import BrokenRecordError
+from ..fields import Fields, Json, parse_json
 
 LINE_BYTES_LIMIT = 16 << 20
 
@@ -28,26 +28,32 @@ class Line(NamedTuple):
     number: int
     kind: Kind
     record: Fields
+    problem: str = ""
+    """Why the line has no record."""
 
 
 def read(file: BinaryIO, size: int | None = None) -> Iterator[Line]:
     """Yield the lines, at most those of the first `size` bytes.
 
-    A line that is too long, or not JSON, has the kind `unknown`. An incomplete last line is left
-    out, as its writer may still work on it.
+    A line that is too long, or not JSON, has a `problem`. An incomplete last line is left out, as
+    its writer may still work on it.
     """
     number, offset = 0, 0
     while content := file.readline(LINE_BYTES_LIMIT + 1):
         number, offset = number + 1, offset + len(content)
         is_complete = content.endswith(b"\n")
         record: Json = None
+        problem = ""
         if len(content) > LINE_BYTES_LIMIT:
             while content and not content.endswith(b"\n"):
                 content = file.readline(LINE_BYTES_LIMIT)
                 offset += len(content)
-            is_complete = True
+            is_complete, problem = True, f"longer than {LINE_BYTES_LIMIT:,} bytes"
         elif content.strip():
-            record = _parse(content)
+            try:
+                record = parse_json(content)
+            except BrokenRecordError as error:
+                problem = str(error)
         else:
             continue
         if size is not None and offset > size:
@@ -55,14 +61,7 @@ def read(file: BinaryIO, size: int | None = None) -> Iterator[Line]:
         if isinstance(record, dict):
             yield Line(number, _kind(record), record)
         elif is_complete:
-            yield Line(number, "unknown", {})
-
-
-def _parse(content: bytes) -> Json:
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+            yield Line(number, "unknown", {}, problem)
 
 
 def _kind(record: Fields) -> Kind:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...items import (
+    BrokenRecord,
     BrokenRecordError,
     FoundEvent,
     Item,
@@ -59,6 +60,9 @@ class Runs:
 
     def read(self, line: Line) -> Iterator[Item]:
         """Yield the items of one line."""
+        if line.problem:
+            yield BrokenRecord(place=f"line {line.number}", reason=line.problem)
+            return
         if line.kind == "unknown":
             yield UnknownRecord(kind="unknown line")
             return
@@ -68,8 +72,8 @@ class Runs:
             self._message += 1
         try:
             yield from list(self._items(line))
-        except BrokenRecordError:
-            yield UnknownRecord(kind=f"broken {line.kind}")
+        except BrokenRecordError as error:
+            yield BrokenRecord(place=f"line {line.number}", reason=str(error))
 
     def _items(self, line: Line) -> Iterator[Item]:
         match line.kind:
