@@ -10,15 +10,16 @@ from urllib.parse import quote
 
 from agent_session_manager.alerts.target import ENDED, BodyFormat
 from agent_session_manager.domain.alert import Alert, AlertKind
+from agent_session_manager.domain.session import WITHOUT_ERROR, Reason
 from agent_shared.log import one_line
 
 _ENDS = {
     AlertKind.FINISHED: "has finished",
     AlertKind.FAILED: "has failed",
     AlertKind.STOPPED: "was stopped",
-    AlertKind.LOST: "was lost: its supervisor no longer answers",
+    AlertKind.LOST: f"was lost: {WITHOUT_ERROR[Reason.LOST]}",
 }
-_REASONS = {"timeout": ": it took too long", "budget": ": its budget is used up"}
+_REASONS = {limit.value: f": {WITHOUT_ERROR[limit]}" for limit in (Reason.TIMEOUT, Reason.BUDGET)}
 _BREAK = "\u200b"
 """A space without a width. It separates characters that have a meaning only together."""
 _SLACK = (

@@ -74,7 +74,19 @@ async def post(
             text = said[:MAX_ANSWER_BYTES].decode("utf-8", "replace")
             return _outcome(response, excerpt(hide_url(text, webhook.url)), now=now)
     except (httpx.HTTPError, httpx.InvalidURL, OSError, RuntimeError, ValueError) as exc:
-        return failure(excerpt(hide_url(f"{type(exc).__name__}: {exc}", webhook.url)))
+        return failure(excerpt(hide_url(_explained(exc), webhook.url)))
+
+
+def _explained(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its certificate is not trusted: {cause.verify_message}; if it is yours, start "
+                "the manager with SSL_CERT_FILE, a file with its certificate authority"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return f"{type(error).__name__}: {error}"
 
 
 def _outcome(response: httpx.Response, said: str, *, now: datetime) -> Outcome:

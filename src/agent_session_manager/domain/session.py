@@ -34,6 +34,14 @@ class Reason(StrEnum):
     LOST = "lost"
 
 
+WITHOUT_ERROR = {
+    Reason.TIMEOUT: "it took too long",
+    Reason.BUDGET: "its budget is used up",
+    Reason.LOST: "its supervisor no longer answers",
+}
+"""Why a run did not end well, if no event has an error text."""
+
+
 class State(StrEnum):
     """The state of a session as people see it: its status, and how its newest run ended."""
 

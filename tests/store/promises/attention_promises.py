@@ -84,9 +84,15 @@ def promise_18_each_end_has_its_kind(store: Store, clock: SteppedClock) -> None:
         assert update(store, archived=False).attention == attention(store)
         assert shown(store) == expected
         made(store, DeleteSession(session_id="s"))
+    for reason, text in (("timeout", "it took too long"), ("budget", "its budget is used up")):
+        create(store, "s")
+        append(store, stop(reason=reason))
+        assert shown(store) == ("failed", text, 1)
+        made(store, DeleteSession(session_id="s"))
     create(store, "s", holder="h")
+    append(store, says("Yes."))
     lose(store, clock)
-    assert shown(store) == ("failed", None, None)
+    assert shown(store) == ("failed", "its supervisor no longer answers", 1)
 
 
 def promise_18_question_and_denied_calls_are_told(store: Store, clock: SteppedClock) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, tupl
 from agent_session_manager.domain.attention import CALL, Attention, AttentionKind
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.line import first_line
-from agent_session_manager.domain.session import Session, State
+from agent_session_manager.domain.session import WITHOUT_ERROR, Reason, Run, Session, State
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, questions, runs, sessions
 
@@ -104,14 +104,23 @@ def attention_of(row: Row[Any], session: Session, shown: Event | None) -> Attent
             seq=None if shown is None else shown.seq,
         )
     newest = session.newest_run
-    tools = dict.fromkeys((newest.denied_tools or "").split(", "))
     is_answer = kind in (AttentionKind.QUESTION, AttentionKind.DONE)
     return Attention(
         kind=kind,
         since=newest.finished_at or session.last_activity_at,
-        text=", ".join(tools) if kind is AttentionKind.DENIED else newest.outcome,
+        text=newest.outcome if is_answer else _trouble_of(newest, kind),
         seq=row.run_answer_seq if is_answer else session.last_seq or None,
     )
+
+
+def _trouble_of(newest: Run, kind: AttentionKind) -> str | None:
+    """Return the denied tools, or the error of a run that did not end well."""
+    if kind is AttentionKind.DENIED:
+        return ", ".join(dict.fromkeys((newest.denied_tools or "").split(", ")))
+    # No event tells that a run was lost: its outcome is the last line of an answer.
+    if newest.outcome is None or newest.reason is Reason.LOST:
+        return WITHOUT_ERROR.get(newest.reason or Reason.FAILED)
+    return newest.outcome
 
 
 def _line_of(fields: dict[str, Any]) -> str | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -59,6 +61,22 @@ def test_signal_at_the_last_moment_is_heard(
         os.dup2(stdin, 0)
         os.close(stdin)
     assert bool(programs) is not is_signalled
+
+
+def test_supervisor_without_room_for_a_file_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    stdin = os.dup(0)
+    try:
+        stay(assignment(), stdin, is_stopped=lambda: False)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        os.close(stdin)
+    assert "No space left on device" in caplog.text
 
 
 @each_row(

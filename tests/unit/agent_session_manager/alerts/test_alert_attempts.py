@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 import sys
 from datetime import timedelta
 from email.utils import format_datetime
@@ -18,12 +19,14 @@ from agent_session_manager.alerts.outcome import MAX_ANSWER_BYTES, Outcome
 from agent_session_manager.alerts.sender import COMMAND_SECONDS, WEBHOOK_SECONDS, Sender
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.target import Webhook
+from agent_session_manager.alerts.webhook import post, tls_context
 from agent_session_manager.domain.alert import AlertKind
 from agent_session_manager.machine.clock import Time
 from tests.commands.processes import is_alive
 from tests.support.loops import run
 from tests.support.receiver import Reply, receiving
 from tests.support.rows import each_row
+from tests.support.tls import make_certificates
 from tests.support.waiting import wait_for
 from tests.unit.agent_session_manager.alerts.samples import MANAGER, NOW, alert, target
 
@@ -296,3 +299,20 @@ def test_hung_request_is_ended_after_its_limit() -> None:
     with receiving(Reply(hangs=True)) as receiver:
         outcome, asked = run(attempt(receiver.url))
     assert (outcome.error, asked) == ("no answer within 10 s", [WEBHOOK_SECONDS])
+
+
+def test_certificate_that_is_not_trusted_is_explained(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path, "127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+
+    async def attempt() -> Outcome:
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context)
+        async with server:
+            url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            webhook = Webhook(url=url, secret=None)
+            return await post(webhook, "alert_1", b"{}", now=NOW, tls=tls_context())
+
+    outcome = run(attempt())
+    assert "its certificate is not trusted" in str(outcome.error)
+    assert "SSL_CERT_FILE" in str(outcome.error)

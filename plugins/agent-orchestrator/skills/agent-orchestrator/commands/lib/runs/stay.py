@@ -68,13 +68,13 @@ def stay(assignment: Assignment, entry: int, *, is_stopped: Callable[[], bool]) 
     if is_stopped():
         return
     os.set_inheritable(entry, True)
-    # A pipe could be too small for the environment of the agent.
-    with tempfile.TemporaryFile() as assigned:
-        assigned.write(replace(assignment, prompt="").to_json().encode())
-        assigned.flush()
-        assigned.seek(0)
-        os.dup2(assigned.fileno(), 0)
     try:
+        # A pipe could be too small for the environment of the agent.
+        with tempfile.TemporaryFile() as assigned:
+            assigned.write(replace(assignment, prompt="").to_json().encode())
+            assigned.flush()
+            assigned.seek(0)
+            os.dup2(assigned.fileno(), 0)
         os.execv(sys.executable, [sys.executable, "-m", PROGRAM])
     except OSError as exc:
         logger.warning("the notices wait for the next resume: %s", exc)
