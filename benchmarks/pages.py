@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
 import httpx
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from scripts.browser import find_browser
 
@@ -32,7 +34,19 @@ class Place:
     """CSS selector of the element to wait for."""
 
 
-def _seconds(browser: Browser, place: Place) -> float:
+@contextmanager
+def browser_of(playwright: Playwright) -> Iterator[Browser]:
+    path = find_browser()
+    if path is None:
+        sys.exit("no Chromium found; install it with: make browser")
+    browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    yield browser
+    browser.close()
+
+
+@contextmanager
+def entered(browser: Browser, place: Place) -> Iterator[Page]:
+    """Give a new tab that has a token for the manager of a place, and shows nothing yet."""
     headers = {"Authorization": f"Bearer {place.token}"}
     answer = httpx.post(f"{place.url}/dashboard/codes", json={}, headers=headers, trust_env=False)
     code = answer.raise_for_status().json()["code"]
@@ -41,14 +55,23 @@ def _seconds(browser: Browser, place: Place) -> float:
         page = context.new_page()
         page.goto(f"{place.url}/#code={code}")
         page.locator("nav").wait_for(timeout=_TIMEOUT_MS)
-        # The tab now has the token; open the page in it as from a link.
         page.goto("about:blank")
-        started = time.perf_counter()
-        page.goto(f"{place.url}/{place.fragment}")
-        page.locator(place.wanted).first.wait_for(timeout=_TIMEOUT_MS)
-        return time.perf_counter() - started
+        yield page
     finally:
         context.close()
+
+
+def open_place(page: Page, place: Place) -> None:
+    """Open a place as from a link, and wait for its element."""
+    page.goto(f"{place.url}/{place.fragment}")
+    page.locator(place.wanted).first.wait_for(timeout=_TIMEOUT_MS)
+
+
+def _seconds(browser: Browser, place: Place) -> float:
+    with entered(browser, place) as page:
+        started = time.perf_counter()
+        open_place(page, place)
+        return time.perf_counter() - started
 
 
 def to_job(much: Place, little: Place, rounds: int) -> str:
@@ -58,15 +81,10 @@ def to_job(much: Place, little: Place, rounds: int) -> str:
 def main() -> None:
     job = json.loads(sys.stdin.read())
     much, little = Place(**job["much"]), Place(**job["little"])
-    path = find_browser()
-    if path is None:
-        sys.exit("no Chromium found; install it with: make browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+    with sync_playwright() as playwright, browser_of(playwright) as browser:
         for _ in range(job["rounds"] + 1):
             times = [_seconds(browser, place) for place in (much, little)]
             print(json.dumps(times), flush=True)
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from benchmarks.import_rows import import_memory, import_rate, unchanged_time
 from benchmarks.measure import Row
 from benchmarks.memory_rows import agent_rows as agent_memory_rows
 from benchmarks.memory_rows import manager_memory, supervisor_memory
-from benchmarks.page_rows import first_event_time, first_session_time
+from benchmarks.page_rows import rows as page_rows
 from benchmarks.pressure_rows import goodput, malformed_memory
 from benchmarks.search_rows import command_time
 from benchmarks.search_rows import rows as search_rows
@@ -28,8 +28,7 @@ ROWS: Mapping[str, Callable[[Effort], Row]] = {
     "detach": detach_time,
     **agent_rows(),
     "follow": follow_time,
-    "list page": first_session_time,
-    "session page": first_event_time,
+    **page_rows(),
     **growth_rows(),
     **search_rows(),
     "ao-search": command_time,
