@@ -297,7 +297,7 @@ export interface paths {
         };
         /**
          * List Sessions
-         * @description List sessions, newest first.
+         * @description List sessions; by default all, newest first.
          *
          *     A session is listed if it passes all given filters. Without `limit` and `page` the answer has
          *     all sessions, without `next_page` and `cursor`. With one of them it has a page.
@@ -1766,6 +1766,12 @@ export interface components {
              */
             ok: boolean;
         };
+        /**
+         * Order
+         * @description The direction of an order: from the lowest to the highest value, or back.
+         * @enum {string}
+         */
+        Order: "asc" | "desc";
         /** OutlookAnswer */
         OutlookAnswer: {
             /** @description The outlook */
@@ -2279,6 +2285,11 @@ export interface components {
              * @description Number of secrets masked in its events
              */
             masked_secrets: number;
+            /**
+             * Model
+             * @description Model of the newest model request, if known
+             */
+            model: string | null;
             /** @description Why these notices wait for the next resume by a person; null if they do not */
             notices_held: components["schemas"]["Hold"] | null;
             /**
@@ -2344,6 +2355,11 @@ export interface components {
              */
             title: string | null;
             /**
+             * Took Seconds
+             * @description Sum of the durations of all ended runs; the time of an open run is not in it
+             */
+            took_seconds: number;
+            /**
              * Undelivered Notices
              * @description Number of notices of ended runs below it that its agent does not have yet
              */
@@ -2391,10 +2407,10 @@ export interface components {
         };
         /**
          * SessionSort
-         * @description The order of a list.
+         * @description The value by which a list is sorted.
          * @enum {string}
          */
-        SessionSort: "created" | "activity" | "name" | "cost";
+        SessionSort: "created" | "activity" | "name" | "cost" | "took";
         /** SessionsAnswer */
         SessionsAnswer: {
             /**
@@ -2412,6 +2428,11 @@ export interface components {
              * @description In the order of `sort`
              */
             sessions: components["schemas"]["SessionBody"][];
+            /**
+             * Total
+             * @description Only with `totals`: the number of all sessions that pass the filters
+             */
+            total?: number | null;
         };
         /**
          * SnippetBody
@@ -4098,8 +4119,8 @@ export interface operations {
                 archived?: boolean | null;
                 /** @description Only of this executor */
                 executor?: string | null;
-                /** @description Only in this state */
-                state?: components["schemas"]["State"] | null;
+                /** @description Only in this state; can be repeated: in any of these */
+                state?: components["schemas"]["State"][] | null;
                 /** @description Part of its name, project, agent or id; not case-sensitive */
                 text?: string | null;
                 /** @description Part of its project's path; not case-sensitive */
@@ -4110,11 +4131,29 @@ export interface operations {
                 has_notices?: boolean | null;
                 /** @description Only with `attention` of this kind, or of any; can be repeated */
                 attention?: (components["schemas"]["AttentionKind"] | "any")[] | null;
-                /** @description By creation (newest first), last change (newest first), name, or cost (highest first) */
+                /** @description Only with `last_activity_at` at this time or later */
+                since?: string | null;
+                /** @description Only with `last_activity_at` before this time */
+                until?: string | null;
+                /** @description Only if the newest run executes on this machine */
+                host?: string | null;
+                /** @description Only if the newest run ended so; can be repeated */
+                reason?: components["schemas"]["Reason"][] | null;
+                /** @description Part of the name of its `model`; not case-sensitive */
+                model?: string | null;
+                /** @description Only with a higher cost of all runs, in US dollars */
+                cost_over?: number | null;
+                /** @description `true`: only with `denied_calls`; `false`: only without any */
+                denied?: boolean | null;
+                /** @description By creation, last activity, name, cost, or the durations of all ended runs */
                 sort?: components["schemas"]["SessionSort"];
+                /** @description From the lowest (oldest, a) to the highest, or back; default `asc` by name, else `desc` */
+                order?: components["schemas"]["Order"] | null;
+                /** @description `true`: the answer also has `total` */
+                totals?: boolean;
                 /** @description Size of a page; 1,000 if only `page` is given */
                 limit?: number | null;
-                /** @description The `next_page` of the previous page, with the same `sort` */
+                /** @description The `next_page` of the previous page, with the same order */
                 page?: string | null;
                 /** @description Only for the feed: the position after which it begins */
                 cursor?: string | null;

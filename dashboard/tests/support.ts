@@ -12,6 +12,8 @@ export function aSession(fields: Partial<Session> = {}): Session {
     children_running: 0,
     children_failed: 0,
     children_waiting: 0,
+    took_seconds: 0,
+    model: null,
     prompt: null,
     attention: null,
     seen_run: 0,

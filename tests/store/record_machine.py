@@ -302,6 +302,7 @@ class RecordMachine(RuleBasedStateMachine):
         found = [session.session_id for session in whole.sessions]
         assert sorted(found) == sorted(wanted), where
         assert whole.next_page is None
+        assert self.store.count_sessions(filter_of(where)) == len(found)
         if sort is SessionSort.CREATED:
             assert found == wanted
         assert list(self.pages(where, sort, limit)) == found
@@ -375,5 +376,5 @@ class RecordMachine(RuleBasedStateMachine):
 
 def filter_of(where: Value) -> SessionFilter:
     return SessionFilter(
-        **{**where, **({"state": State(where["state"])} if "state" in where else {})}
+        **{**where, **({"state": (State(where["state"]),)} if "state" in where else {})}
     )

@@ -66,6 +66,8 @@ FILTERS = st.fixed_dictionaries(
         "status": st.sampled_from(["running", "finished"]),
         "state": st.sampled_from(["waiting", "running", "finished", "failed", "stopped", "lost"]),
         "archived": st.booleans(),
+        "denied": st.booleans(),
+        "host": st.just("h"),
         "top_level": st.booleans(),
         "id_prefix": st.sampled_from(["a", "a.", "c"]),
         "text": st.sampled_from(["two", "p", "x"]),

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from agent_session_manager.sql.schema.tables import (
     usage_sums,
 )
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.store.queries import SessionFilter, SessionSort
+from agent_session_manager.store.queries import Order, SessionFilter, SessionSort
 
 RUN_COUNTS = ("runs", "requests", "failed", "stopped", "lost")
 PRICED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_creation_tokens")
@@ -42,6 +43,13 @@ ZONES: list[tzinfo] = [
     timezone(timedelta(minutes=7)),
     timezone(-timedelta(hours=23)),
 ]
+SORTED_BY = {
+    SessionSort.CREATED: "list_order",
+    SessionSort.ACTIVITY: "last_activity_at",
+    SessionSort.NAME: "session_name",
+    SessionSort.COST: "cost_nanodollars",
+    SessionSort.TOOK: "took_microseconds",
+}
 BUCKETS = {timedelta(days=1): timedelta(days=400), timedelta(hours=1): timedelta(days=14)}
 """The buckets that the API offers, each with the longest time that it sums up."""
 
@@ -62,9 +70,12 @@ def check_lists(store: SqlStore) -> None:
         asks = "waiting" if row["number"] in asking else "running"
         state = asks if row["status"] == "running" else ENDS[reason]
         states[state].append(row["session_id"])
-    assert {state.value: listed(store, state=state) for state in State} == states
-    costs = sorted(raw, key=lambda row: (-row["cost_nanodollars"], -row["number"]))
-    assert listed(store, SessionSort.COST) == [row["session_id"] for row in costs]
+    assert {state.value: listed(store, state=(state,)) for state in State} == states
+    for sort, column in SORTED_BY.items():
+        ids = [row["session_id"] for row in sorted(raw, key=itemgetter(column, "number"))]
+        assert listed(store, sort, order=Order.ASCENDING) == ids, sort
+        assert listed(store, sort, order=Order.DESCENDING) == ids[::-1], sort
+    check_details(store, raw)
     for limit in (2, 200):
         found = store.statistics.list_facets(limit=limit)
         for kind, value_of in (("projects", lambda row: row["project_dir"]), ("agents", agent_of)):
@@ -74,14 +85,36 @@ def check_lists(store: SqlStore) -> None:
             assert [(each.value, each.count) for each in getattr(found, kind)] == expected
 
 
+def check_details(store: SqlStore, raw: Rows) -> None:
+    """Check what sessions show of all their runs and requests against the raw rows."""
+    took: Counter[int] = Counter()
+    hosts = {}
+    for run in read_rows(store, runs):
+        took[run["session_number"]] += (run["finished_at"] or run["started_at"]) - run["started_at"]
+        hosts[run["session_number"], run["run"]] = run["host"]
+    facts = sorted(read_rows(store, usage_facts), key=itemgetter("number"))
+    models = {fact["session_number"]: fact["model"] for fact in facts if fact["model"] is not None}
+    for row in raw:
+        assert row["took_microseconds"] == took[row["number"]]
+        assert row["host"] == hosts[row["number"], row["last_run"]]
+        session = store.get_session(row["session_id"])
+        assert session.took == timedelta(microseconds=took[row["number"]])
+        assert session.model == models.get(row["number"])
+
+
 def agent_of(session: dict[str, Any]) -> str | None:
     name: str | None = session["agent_name"]
     kind: str | None = session["executor"]
     return kind if name is None else name
 
 
-def listed(store: SqlStore, sort: SessionSort = SessionSort.CREATED, **where: Any) -> list[str]:
-    page = store.list_sessions(SessionFilter(**where), limit=1000, sort=sort)
+def listed(
+    store: SqlStore,
+    sort: SessionSort = SessionSort.CREATED,
+    order: Order | None = None,
+    **where: Any,
+) -> list[str]:
+    page = store.list_sessions(SessionFilter(**where), limit=1000, sort=sort, order=order)
     return [session.session_id for session in page.sessions]
 
 

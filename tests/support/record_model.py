@@ -361,10 +361,12 @@ def _matches(session_id: str, session: ModelSession, where: Value) -> bool:
             any(text in (name or "").lower() for name in names),
             session_id.startswith(where.get("id_prefix", "")),
             where.get("top_level") in (None, session.parent_session_id is None),
+            where.get("denied") in (None, session.denied_calls > 0),
+            where.get("host") in (None, session.newest.host),
             *(
                 getattr(session, name) == wanted
                 for name, wanted in where.items()
-                if name not in ("text", "id_prefix", "top_level")
+                if name not in ("text", "id_prefix", "top_level", "denied", "host")
             ),
         )
     )

@@ -131,6 +131,7 @@ const comparators: Readonly<Record<SessionSort, Compare>> = {
   activity: (a, b) => descending(a.last_activity_at, b.last_activity_at),
   name: (a, b) => -descending(a.session_name, b.session_name) || -byCreation(a, b),
   cost: (a, b) => b.usage.cost_microdollars - a.usage.cost_microdollars || byCreation(a, b),
+  took: (a, b) => b.took_seconds - a.took_seconds || byCreation(a, b),
 };
 
 function descending(a: string, b: string): number {

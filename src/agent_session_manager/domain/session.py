@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -194,6 +194,10 @@ class Session:
 
     Archived sessions do not count.
     """
+    took: timedelta = timedelta(0)
+    """The durations of all ended runs."""
+    model: str | None = None
+    """The model of its newest model request, if known."""
     undelivered_notices: int = 0
     """Number of notices that its agent does not have yet."""
     automatic_runs: int = 0

@@ -232,11 +232,17 @@ class Manager:
         *,
         limit: int,
         sort: queries.SessionSort = queries.SessionSort.CREATED,
+        order: queries.Order | None = None,
         after: queries.Mark | None = None,
     ) -> queries.SessionPage:
         return await self._read(
-            lambda store: store.list_sessions(where, limit=limit, sort=sort, after=after)
+            lambda store: store.list_sessions(
+                where, limit=limit, sort=sort, order=order, after=after
+            )
         )
+
+    async def count_sessions(self, where: queries.SessionFilter) -> int:
+        return await self._read(lambda store: store.count_sessions(where))
 
     async def list_events(
         self, session_id: str, where: queries.EventFilter, *, limit: int

@@ -37,7 +37,12 @@ from agent_session_manager.sql.read.notices import SqlNotices
 from agent_session_manager.sql.read.questions import list_questions
 from agent_session_manager.sql.read.retention import SqlRetention
 from agent_session_manager.sql.read.runs import list_requests, list_runs, next_expiry
-from agent_session_manager.sql.read.sessions import get_session, get_status, list_sessions
+from agent_session_manager.sql.read.sessions import (
+    count_sessions,
+    get_session,
+    get_status,
+    list_sessions,
+)
 from agent_session_manager.sql.read.statistics import SqlStatistics
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
@@ -53,6 +58,7 @@ from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
+    Order,
     QuestionFilter,
     QuestionPage,
     SessionFilter,
@@ -257,10 +263,17 @@ class SqlStore:
         *,
         limit: int,
         sort: SessionSort = SessionSort.CREATED,
+        order: Order | None = None,
         after: Mark | None = None,
     ) -> SessionPage:
         with self._read() as connection:
-            return list_sessions(connection, where, limit=limit, sort=sort, after=after)
+            return list_sessions(
+                connection, where, limit=limit, sort=sort, order=order, after=after
+            )
+
+    def count_sessions(self, where: SessionFilter) -> int:
+        with self._read() as connection:
+            return count_sessions(connection, where)
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         with self._read() as connection:

@@ -60,6 +60,7 @@ from agent_session_manager.store.queries import (
     EventFilter,
     EventPage,
     Mark,
+    Order,
     QuestionFilter,
     QuestionPage,
     SessionFilter,
@@ -97,8 +98,11 @@ class Store(Protocol):
         *,
         limit: int,
         sort: SessionSort = SessionSort.CREATED,
+        order: Order | None = None,
         after: Mark | None = None,
     ) -> SessionPage: ...
+
+    def count_sessions(self, where: SessionFilter) -> int: ...
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
 

@@ -10,19 +10,26 @@ from typing import Any
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.event import Event
 from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import Session, State, Status
+from agent_session_manager.domain.session import Reason, Session, State, Status
 
 
 class SessionSort(StrEnum):
-    """The order of a list."""
+    """The value by which a list is sorted."""
 
     CREATED = "created"
-    """Newest first."""
     ACTIVITY = "activity"
-    """Last changed first."""
+    """The time of the last activity."""
     NAME = "name"
     COST = "cost"
-    """Most expensive first."""
+    TOOK = "took"
+    """The durations of all ended runs."""
+
+
+class Order(StrEnum):
+    """The direction of an order: from the lowest to the highest value, or back."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,8 @@ class SessionFilter:
     id_prefix: str | None = None
     archived: bool | None = None
     executor: str | None = None
-    state: State | None = None
+    state: tuple[State, ...] | None = None
+    """In one of these states."""
     text: str | None = None
     """Part of its name, project, agent or id; not case-sensitive."""
     project: str | None = None
@@ -52,6 +60,20 @@ class SessionFilter:
     """True: only sessions with undelivered notices."""
     attention: tuple[AttentionKind, ...] | None = None
     """Only sessions that expect one of these of a person."""
+    since: datetime | None = None
+    """Only with a last activity at this time or later."""
+    until: datetime | None = None
+    """Only with a last activity before this time."""
+    host: str | None = None
+    """The machine of its newest run."""
+    reason: tuple[Reason, ...] | None = None
+    """Only if its newest run ended in one of these ways."""
+    model: str | None = None
+    """Part of the name of its model; not case-sensitive."""
+    cost_over: int | None = None
+    """Only with a higher cost, in nanodollars."""
+    denied: bool | None = None
+    """True: only if calls of its newest run were denied."""
     family_of: RunCaller | None = None
     """Only the session of this run, and the sessions below it."""
 

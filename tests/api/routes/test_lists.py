@@ -101,6 +101,10 @@ def test_list_is_one_json_document_for_any_number_of_sessions(
     document = json.loads(body)
     assert list(document) == ["sessions"]
     assert len(document["sessions"]) == count
+    document = json.loads(api.get(f"/sessions?project_dir={project}&totals=true").body)
+    assert (len(document["sessions"]), document["total"]) == (count, count)
+    page = api.get(f"/sessions?project_dir={project}&totals=true&limit=1").json
+    assert (len(page["sessions"]), page["total"]) == (min(count, 1), count)
     assert {session["project_dir"] for session in document["sessions"]} <= {project}
 
 
@@ -168,6 +172,18 @@ def test_session_created_during_paging_does_not_shift_pages(api: Api, new_id: Ne
         ("agent_name=none", []),
         ("agent=none", []),
         ("parent_session_id=none", []),
+        ("project_dir=/page&limit=2&order=asc", ["s00002", "s00003"]),
+        ("project_dir=/page&limit=2&order=asc&sort=name", ["s00010", "s00011"]),
+        ("project_dir=/one&state=failed&state=running", ["s00001"]),
+        ("project_dir=/one&state=failed", []),
+        ("project_dir=/one&reason=failed&reason=lost", []),
+        ("project_dir=/one&since=2026-01-01", ["s00001"]),
+        ("project_dir=/one&until=2026-01-01T00:00:00%2B02:00", []),
+        ("project_dir=/one&denied=false", ["s00001"]),
+        ("project_dir=/one&cost_over=0.000000001", []),
+        ("project_dir=/one&host=laptop", []),
+        ("project_dir=/one&model=claude", []),
+        ("project_dir=/one&sort=took&totals=true", ["s00001"]),
     ],
 )
 def test_filters_find_sessions_that_match_all_of_them(
@@ -197,6 +213,17 @@ def test_filters_find_sessions_that_match_all_of_them(
         "status=",
         "archived=maybe",
         "session_name=%00",
+        "state=odd",
+        "reason=odd",
+        "since=1",
+        "until=never",
+        "cost_over=-1",
+        "cost_over=nan",
+        "cost_over=inf",
+        "cost_over=1e10",
+        "denied=maybe",
+        "sort=odd",
+        "order=up",
         "project_dir=" + "x" * 1501,
     ],
 )

@@ -78,7 +78,8 @@ def test_created_session_has_all_its_fields(api: Api, new_id: NewId) -> None:
         "usage": NO_USAGE,
         "damaged": False,
         "masked_secrets": 0,
-        **dict.fromkeys(("title", "source", "forked_from", "notices_held")),
+        "took_seconds": 0,
+        **dict.fromkeys(("title", "source", "forked_from", "notices_held", "model")),
         **dict.fromkeys(("prompt", "attention", "outcome")),
         **NEW_RUN,
     }

@@ -17,10 +17,11 @@ from agent_session_manager.sql.care.accept_loss import accept_loss
 from agent_session_manager.sql.care.sums import rebuild_sums, wrong_sums
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.url import sqlite_path
-from agent_session_manager.sql.schema.derived import MAX_COUNTED, MAX_SUM
+from agent_session_manager.sql.schema.derived import DERIVED_OF_SESSIONS, MAX_COUNTED, MAX_SUM
 from agent_session_manager.sql.schema.tables import facets, runs, sessions, usage_sums
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import ClaimLease, DeleteSession
+from agent_session_manager.store.queries import SessionSort
 from tests.store.promises.changes import append, create, made, open_run, update
 from tests.store.promises.events import decision, question, stop, used
 from tests.store.promises.stepped_clock import START
@@ -64,6 +65,12 @@ WRONG = {
     ),
     "UPDATE sessions SET attention = 'quiet' WHERE session_id = 'budget'": (
         "session 'budget': its attention should be 'failed', and is 'quiet'"
+    ),
+    "UPDATE sessions SET took_microseconds = 7 WHERE session_id = 'budget'": (
+        "session 'budget': its took_microseconds should be 0, and is 7"
+    ),
+    "UPDATE sessions SET host = 'laptop' WHERE session_id = 'budget'": (
+        "session 'budget': its host should be None, and is 'laptop'"
     ),
     "UPDATE sessions SET attention = NULL WHERE session_id = 'waiting'": (
         "session 'waiting': its attention should be 'asks', and is None"
@@ -109,7 +116,9 @@ def test_wrong_sums_are_found_and_repaired(small: Path, tmp_path: Path, statemen
 
 def read_everything(store: SqlStore) -> None:
     for state in State:
-        listed(store, state=state)
+        listed(store, state=(state,))
+    for sort in SessionSort:
+        listed(store, sort)
     store.statistics.list_facets(limit=200)
     for zone in ZONES_OF_EACH_KIND:
         for bucket in (timedelta(hours=1), timedelta(days=1)):
@@ -129,7 +138,10 @@ def change_everything(store: SqlStore) -> None:
 def test_damaged_sums_break_no_read_and_no_change(
     small: Path, tmp_path: Path, open_stores: OpenStores, damage: Any
 ) -> None:
-    derived = (sessions.c.state, sessions.c.attention, *facets.c, *usage_sums.c)
+    derived = (
+        *(sessions.c[name] for name in DERIVED_OF_SESSIONS),
+        *(*facets.c, *usage_sums.c),
+    )
     for is_key in (True, False):
         statements = [
             f"UPDATE OR IGNORE {column.table.name} SET {column.name} = ?"
@@ -153,7 +165,7 @@ def test_sums_are_derived_from_a_damaged_record(
     make_earlier(url, *tables)
     damaged = [
         *("project_dir", "agent_name", "archived_at", "status"),
-        *("started_at", "reason", "input_tokens", "cost_microdollars"),
+        *("started_at", "reason", "input_tokens", "cost_microdollars", "finished_at"),
     ]
     with closing(sqlite3.connect(sqlite_path(url))) as connection, connection:
         for number, name in enumerate(damaged[:4], 1):
@@ -181,11 +193,11 @@ def test_claim_of_an_open_run_with_a_reason_keeps_the_sums(
         connection.execute("UPDATE runs SET reason = 'failed'")
         connection.execute("UPDATE sessions SET status = 'finished'")
         rebuild_sums(connection)
-    assert listed(store, state=State.FAILED) == ["s"]
+    assert listed(store, state=(State.FAILED,)) == ["s"]
     made(store, ClaimLease(session_id="s", run=1, holder="h"))
     with closing(sqlite3.connect(sqlite_path(sqlite_url))) as connection:
         assert list(wrong_sums(connection)) == []
-    assert [listed(store, state=state) for state in State] == [[]] * len(State)
+    assert [listed(store, state=(state,)) for state in State] == [[]] * len(State)
 
 
 def test_sum_of_an_hour_ends_at_its_maximum(

@@ -158,8 +158,9 @@ def targets(session_id: str) -> Iterator[str]:
             target += "?since=0001-01-02T00:00:00Z&bucket=day"
         yield target
         if path == "/sessions":
-            for sort in ("created", "activity", "name", "cost"):
-                yield f"{target}?limit=1000&sort={sort}"
+            for sort in ("created", "activity", "name", "cost", "took"):
+                yield f"{target}?limit=1000&sort={sort}&order=asc&totals=true"
+            yield f"{target}?model=m&reason=lost&reason=failed&denied=true&cost_over=0"
 
 
 async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,16 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
+from agent_session_manager.domain.session import Reason
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import CreateSession, DeleteSession
-from agent_session_manager.store.queries import EventFilter, SessionFilter
+from agent_session_manager.store.queries import EventFilter, Order, SessionFilter, SessionSort
 from tests.store.conftest import OpenStores, sqlite_url_in
 from tests.store.promises.changes import append, create, made, update
 from tests.store.promises.events import SOME, says, stop
+from tests.store.promises.stepped_clock import START
 from tests.store.refusal import refusal
 from tests.support.earlier_schema import make_database
 from tests.support.rows import each_row
@@ -147,6 +150,21 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "events backwards": lambda store: store.list_events("s", EventFilter(before_seq=9), limit=1),
     "all": lambda store: store.list_sessions(SessionFilter(), limit=1),
     "next page": lambda store: store.list_sessions(SessionFilter(), limit=1, after=(2, 2)),
+    **{
+        f"sorted by {sort} {order}": partial(
+            SqlStore.list_sessions, where=SessionFilter(), limit=1, sort=sort, order=order
+        )
+        for sort in SessionSort
+        for order in Order
+    },
+    "of a host": lambda store: store.list_sessions(SessionFilter(host="h"), limit=1),
+    "of a period": lambda store: store.list_sessions(
+        SessionFilter(since=START, until=START), limit=1, sort=SessionSort.ACTIVITY
+    ),
+    "of an end": lambda store: store.list_sessions(SessionFilter(reason=(Reason.BUDGET,)), limit=1),
+    "above a cost": lambda store: store.list_sessions(
+        SessionFilter(cost_over=7), limit=1, sort=SessionSort.COST
+    ),
     "by name": lambda store: store.list_sessions(
         SessionFilter(session_name="s", project_dir="/p", archived=False), limit=1
     ),
@@ -157,7 +175,25 @@ READS: dict[str, Callable[[SqlStore], object]] = {
     "by prefix": lambda store: store.list_sessions(SessionFilter(id_prefix="s"), limit=1),
 }
 ALLOWED = {
-    "all": {"SCAN sessions USING INDEX ix_sessions_list_order"},  # from its end, up to the limit
+    # From one end of an index, up to the limit.
+    "all": {"SCAN sessions USING INDEX ix_sessions_list_order"},
+    **{
+        f"sorted by {sort} {order}": {f"SCAN sessions USING INDEX ix_sessions_{index}"}
+        for sort, index in (
+            (SessionSort.CREATED, "list_order"),
+            (SessionSort.ACTIVITY, "last_activity"),
+            (SessionSort.COST, "cost"),
+            (SessionSort.TOOK, "took"),
+        )
+        for order in Order
+    },
+    **{
+        f"sorted by name {order}": {
+            "SCAN sessions USING INDEX ix_sessions_session_name",
+            "USE TEMP B-TREE FOR RIGHT PART OF ORDER BY",  # sorts only those of one name
+        }
+        for order in Order
+    },
     "by prefix": {"USE TEMP B-TREE FOR ORDER BY"},  # sorts only the matching sessions
     "by name anywhere": {"USE TEMP B-TREE FOR ORDER BY"},  # the same
 }

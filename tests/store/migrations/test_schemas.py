@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, String, make_url, text
 
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.open import open_database
@@ -88,6 +89,24 @@ def test_new_database_has_the_schema_of_the_migrations(database: Database) -> No
     assert made["created"][0] ^ made["migrated"][0] == set()
     assert made["created"] == made["migrated"]
     assert len(made["created"][0]) > 2 * len(metadata.tables), "the schema has too few parts"
+
+
+def test_columns_of_the_same_value_have_one_collation() -> None:
+    """PostgreSQL compares columns of two collations without an index: it reads all rows."""
+    dialect = make_url("postgresql+psycopg://").get_dialect()()
+    collations = {
+        (table.name, column.name): column.type.compile(dialect=dialect).partition("COLLATE")[2]
+        for table in metadata.tables.values()
+        for column in table.columns
+        if isinstance(column.type, String)
+    }
+    compared = {
+        (one, other)
+        for one, other in permutations(collations, 2)
+        if f"_{one[1]}".endswith(f"_{other[1]}")  # as `parent_session_id` and `session_id`
+    }
+    assert (("sessions", "parent_session_id"), ("sessions", "session_id")) in compared
+    assert {pair for pair in compared if len({*map(collations.get, pair)}) > 1} == set()
 
 
 def test_known_revisions_match_the_migrations() -> None:

@@ -11,11 +11,10 @@ from agent_session_manager.store.changes import DeleteSession, MarkQuiet, Update
 from agent_session_manager.store.feeds import ChangedSession
 from agent_session_manager.store.protocol import Store
 from tests.store.promises.changes import append, create, ids, made, open_run, update
-from tests.store.promises.events import SOME, decision, question, says, stop
+from tests.store.promises.events import DENIED, SOME, decision, question, says, stop
 from tests.store.promises.lease_promises import lose
 from tests.store.promises.stepped_clock import SteppedClock
 
-DENIED = {"event_type": "permission_denied", "error": "not allowed"}
 CALL = {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": {}, "tool_use_id": "t"}
 FAILED = stop(reason="failed", exit_code=1, error="\nno login\nrun claude")
 

@@ -20,6 +20,7 @@ def used(tokens: int, **fields: Any) -> dict[str, Any]:
 
 
 SOME = {"event_type": "some"}
+DENIED = {"event_type": "permission_denied", "error": "not allowed"}
 
 
 ALLOW_OR_DENY = [

@@ -136,7 +136,7 @@ def promise_15_import_is_refused_while_a_run_is_open(store: Store, clock: Steppe
 
 
 def running(store: Store) -> list[str]:
-    page = store.list_sessions(SessionFilter(state=State.RUNNING), limit=9)
+    page = store.list_sessions(SessionFilter(state=(State.RUNNING,)), limit=9)
     return [session.session_id for session in page.sessions]
 
 

@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.session import Reason, State
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
-from agent_session_manager.store.queries import EventFilter, Mark, SessionFilter, SessionSort
+from agent_session_manager.store.queries import EventFilter, Mark, Order, SessionFilter, SessionSort
 from tests.store.promises.changes import append, create, made, open_run, update
-from tests.store.promises.events import SOME, question, says, stop, used
-from tests.store.promises.stepped_clock import SteppedClock
+from tests.store.promises.events import DENIED, SOME, asked, question, says, stop, used
+from tests.store.promises.stepped_clock import START, SteppedClock
 
 
-def ids(store: Store, sort: SessionSort = SessionSort.CREATED, **where: Any) -> list[str]:
-    page = store.list_sessions(SessionFilter(**where), limit=100, sort=sort)
+def ids(
+    store: Store,
+    sort: SessionSort = SessionSort.CREATED,
+    order: Order | None = None,
+    **where: Any,
+) -> list[str]:
+    page = store.list_sessions(SessionFilter(**where), limit=100, sort=sort, order=order)
     assert page.next_page is None
+    assert store.count_sessions(SessionFilter(**where)) == len(page.sessions)
     return [session.session_id for session in page.sessions]
 
 
-def walked(store: Store, sort: SessionSort) -> list[str]:
+def walked(store: Store, sort: SessionSort, order: Order | None) -> list[str]:
     """Return all ids, read in pages of two."""
     seen: list[str] = []
     after: Mark | None = None
     while True:
-        page = store.list_sessions(SessionFilter(), limit=2, sort=sort, after=after)
+        page = store.list_sessions(SessionFilter(), limit=2, sort=sort, order=order, after=after)
         seen += [session.session_id for session in page.sessions]
         if page.next_page is None:
             return seen
@@ -43,23 +50,34 @@ def promise_7_each_order_is_correct_and_its_pages_complete(
         create(store, session_id, session_name=name)
         append(store, used(tokens), session_id=session_id)
     update(store, "2", agent_name="x")
-    append(store, SOME, session_id="4")
+    for session_id, seconds in (("4", 7.5), ("2", 2), ("5", 0)):
+        clock.move(seconds)
+        append(store, stop(), session_id=session_id)
+    open_run(store, "2")
+    clock.move(100)
+    append(store, stop(), session_id="2")
+    assert store.get_session("2").took == timedelta(seconds=109.5)
     orders = {
         SessionSort.CREATED: ["5", "4", "3", "2", "1"],
-        SessionSort.ACTIVITY: ["4", "2", "5", "3", "1"],
-        SessionSort.NAME: ["2", "5", "1", "3", "4"],
+        SessionSort.ACTIVITY: ["2", "5", "4", "3", "1"],
+        SessionSort.NAME: ["4", "3", "1", "5", "2"],
         SessionSort.COST: ["4", "2", "1", "5", "3"],
+        SessionSort.TOOK: ["2", "5", "4", "3", "1"],
     }
     assert set(orders) == set(SessionSort)
-    for sort, expected in orders.items():
-        assert ids(store, sort) == expected, sort
-        assert walked(store, sort) == expected, sort
+    for sort, down in orders.items():
+        usual = down[::-1] if sort is SessionSort.NAME else down
+        for order, expected in (
+            (None, usual), (Order.DESCENDING, down), (Order.ASCENDING, down[::-1]),
+        ):  # fmt: skip
+            assert ids(store, sort, order) == expected, (sort, order)
+            assert walked(store, sort, order) == expected, (sort, order)
 
 
 def promise_7_page_mark_of_another_order_is_refused(store: Store, clock: SteppedClock) -> None:
     for sort, wrong in (
         (SessionSort.CREATED, ("a", 1)), (SessionSort.NAME, (1, 1)), (SessionSort.NAME, ("a",)),
-        (SessionSort.CREATED, ("1",)), (SessionSort.COST, (1,)), (SessionSort.ACTIVITY, ()),
+        (SessionSort.CREATED, ("1",)), (SessionSort.COST, (1,)), (SessionSort.ACTIVITY, (1,)),
         (SessionSort.CREATED, (True,)),
     ):  # fmt: skip
         with pytest.raises(InvalidRequestError):
@@ -77,7 +95,7 @@ def promise_7_sessions_are_found_by_their_state(store: Store, clock: SteppedCloc
     open_run(store, "resumed")
     create(store, "waiting")
     append(store, question(), session_id="waiting")
-    found = {state: ids(store, state=state) for state in State}
+    found = {state: ids(store, state=(state,)) for state in State}
     assert found == {
         State.WAITING: ["waiting"],
         State.RUNNING: ["resumed", "running"],
@@ -88,6 +106,35 @@ def promise_7_sessions_are_found_by_their_state(store: Store, clock: SteppedCloc
     }
     for state, named in found.items():
         assert {store.get_session(session_id).state for session_id in named} == {state}
+
+
+def promise_7_sessions_are_found_by_what_they_did(store: Store, clock: SteppedClock) -> None:
+    for session_id, host in (("1", "laptop"), ("2", "Laptop"), ("3", None), ("4", "server")):
+        create(store, session_id, host=host)
+    append(store, used(7), asked("a", 1, model="claude-opus-5"), stop(), session_id="1")
+    clock.move(60)
+    said = asked("b", 1, model="old"), asked("c", 1, model="GPT-6"), asked("d", 1)
+    append(store, used(8), *said, stop(reason="timeout"), session_id="2")
+    append(store, DENIED, stop(reason="budget"), session_id="3")
+    append(store, DENIED, stop(), session_id="4")
+    open_run(store, "4", host="laptop")
+    assert [store.get_session(s).model for s in "1234"] == ["claude-opus-5", "GPT-6", None, None]
+    minute = START + timedelta(seconds=60)
+    for where, expected in (
+        ({"host": "laptop"}, "41"), ({"host": "server"}, ""), ({"host": "lap"}, ""),
+        ({"reason": (Reason.TIMEOUT,)}, "2"), ({"reason": (Reason.FAILED,)}, ""),
+        ({"reason": (Reason.COMPLETED, Reason.BUDGET)}, "31"),
+        ({"model": "gpt"}, "2"), ({"model": "OPUS-"}, "1"), ({"model": "old"}, ""),
+        ({"model": "%"}, ""),
+        ({"cost_over": 0}, "21"), ({"cost_over": 69_999}, "21"), ({"cost_over": 70_000}, "2"),
+        ({"denied": True}, "3"), ({"denied": False}, "421"),
+        ({"since": minute}, "432"), ({"until": minute}, "1"),
+        ({"since": START, "until": minute}, "1"), ({"since": minute, "until": minute}, ""),
+        ({"state": (State.RUNNING, State.FAILED)}, "432"),
+        ({"state": (State.FAILED,), "reason": (Reason.COMPLETED, Reason.BUDGET)}, "3"),
+        ({"host": "laptop", "denied": False, "since": minute}, "4"),
+    ):  # fmt: skip
+        assert ids(store, **where) == [*expected], where
 
 
 def promise_7_sessions_are_found_by_part_of_id_name_or_project(

@@ -31,8 +31,8 @@ def waiting(store: Store, session_id: str = "s") -> tuple[State, int]:
     session = store.get_session(session_id)
     listed = open_questions(store, session_id=session_id)
     assert len(listed) == session.waiting_questions
-    assert (session_id in ids(store, state=State.WAITING)) == (session.state is State.WAITING)
-    assert session_id in ids(store, state=session.state)
+    assert (session_id in ids(store, state=(State.WAITING,))) == (session.state is State.WAITING)
+    assert session_id in ids(store, state=(session.state,))
     return session.state, session.waiting_questions
 
 

@@ -103,6 +103,7 @@ async def search_events(
     run finds only events of its own session and of those below it.
     """
     filters = {name: getattr(query, name) for name in _OF_SESSIONS}
+    filters["state"] = query.state and (query.state,)
     found = await manager.search(
         Search(
             query=parse_query(query.q),

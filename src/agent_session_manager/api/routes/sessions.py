@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -23,8 +24,8 @@ from agent_session_manager.api.http.sse import (
     streamed,
     wants_stream,
 )
-from agent_session_manager.api.wire.common import dump
-from agent_session_manager.api.wire.limits import MAX_PAGE
+from agent_session_manager.api.wire.common import GivenMoment, dump
+from agent_session_manager.api.wire.limits import MAX_DOLLARS, MAX_PAGE, NANODOLLARS_PER_DOLLAR
 from agent_session_manager.api.wire.runs import RunOpenedAnswer, holder_of, run_opened
 from agent_session_manager.api.wire.sessions import (
     DeletedAnswer,
@@ -39,11 +40,11 @@ from agent_session_manager.api.wire.sessions import (
 )
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.errors import NotForPagesError
-from agent_session_manager.domain.run_token import create_run_token, digest_of
-from agent_session_manager.domain.session import Session, State
+from agent_session_manager.domain.run_token import RunCaller, create_run_token, digest_of
+from agent_session_manager.domain.session import Reason, Session, State
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateSession, UpdateSession
-from agent_session_manager.store.queries import SessionFilter, SessionSort
+from agent_session_manager.store.queries import Order, SessionFilter, SessionSort
 
 _CHANGES_OF_PAGES = frozenset({"session_name", "archived", "seen_run"})
 
@@ -103,7 +104,9 @@ class SessionsQuery(BaseModel):
         default=None, description="`true`: only archived sessions; `false`: only others"
     )
     executor: QueryText | None = Field(default=None, description="Only of this executor")
-    state: State | None = Field(default=None, description="Only in this state")
+    state: list[State] | None = Field(
+        default=None, description="Only in this state; can be repeated: in any of these"
+    )
     text: QueryText | None = Field(
         default=None, description="Part of its name, project, agent or id; not case-sensitive"
     )
@@ -121,11 +124,41 @@ class SessionsQuery(BaseModel):
         default=None,
         description="Only with `attention` of this kind, or of any; can be repeated",
     )
+    since: GivenMoment | None = Field(
+        default=None, description="Only with `last_activity_at` at this time or later"
+    )
+    until: GivenMoment | None = Field(
+        default=None, description="Only with `last_activity_at` before this time"
+    )
+    host: QueryText | None = Field(
+        default=None, description="Only if the newest run executes on this machine"
+    )
+    reason: list[Reason] | None = Field(
+        default=None, description="Only if the newest run ended so; can be repeated"
+    )
+    model: QueryText | None = Field(
+        default=None, description="Part of the name of its `model`; not case-sensitive"
+    )
+    cost_over: float | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_DOLLARS,
+        allow_inf_nan=False,
+        description="Only with a higher cost of all runs, in US dollars",
+    )
+    denied: bool | None = Field(
+        default=None, description="`true`: only with `denied_calls`; `false`: only without any"
+    )
     sort: SessionSort = Field(
         default=SessionSort.CREATED,
-        description="By creation (newest first), last change (newest first), name, or cost "
-        "(highest first)",
+        description="By creation, last activity, name, cost, or the durations of all ended runs",
     )
+    order: Order | None = Field(
+        default=None,
+        description="From the lowest (oldest, a) to the highest, or back; default `asc` by name, "
+        "else `desc`",
+    )
+    totals: bool = Field(default=False, description="`true`: the answer also has `total`")
     limit: int | None = Field(
         default=None,
         ge=1,
@@ -133,17 +166,25 @@ class SessionsQuery(BaseModel):
         description=f"Size of a page; {MAX_PAGE:,} if only `page` is given",
     )
     page: QueryText | None = Field(
-        default=None, description="The `next_page` of the previous page, with the same `sort`"
+        default=None, description="The `next_page` of the previous page, with the same order"
     )
     cursor: QueryText | None = Field(
         default=None, description="Only for the feed: the position after which it begins"
     )
 
-    @property
-    def attention_kinds(self) -> tuple[AttentionKind, ...] | None:
-        if self.attention is None:
-            return None
-        return tuple(kind for kind in AttentionKind if {kind, "any"} & {*self.attention})
+    def to_filter(self, caller: RunCaller | None) -> SessionFilter:
+        values = self.model_dump(exclude=_NOT_FILTERS)
+        for name in ("state", "reason"):
+            values[name] = values[name] and tuple(values[name])
+        if self.attention is not None:
+            wanted = {*self.attention}
+            values["attention"] = tuple(kind for kind in AttentionKind if wanted & {kind, "any"})
+        if self.cost_over is not None:
+            values["cost_over"] = int(Decimal(repr(self.cost_over)) * NANODOLLARS_PER_DOLLAR)
+        return SessionFilter(**values, family_of=caller)
+
+
+_NOT_FILTERS = {"limit", "page", "sort", "order", "totals", "cursor"}
 
 
 @router.get(
@@ -159,7 +200,7 @@ class SessionsQuery(BaseModel):
 async def list_sessions(
     request: Request, manager: Served, query: Annotated[SessionsQuery, Query()]
 ) -> Response:
-    """List sessions, newest first.
+    """List sessions; by default all, newest first.
 
     A session is listed if it passes all given filters. Without `limit` and `page` the answer has
     all sessions, without `next_page` and `cursor`. With one of them it has a page.
@@ -175,16 +216,15 @@ async def list_sessions(
         if caller is None:
             return await answer_with_list(manager.follow_list(cursor))
         return await answer_with_list(manager.follow_family(caller, cursor, head=head))
-    filters = query.model_dump(exclude={"limit", "page", "sort", "cursor", "attention"})
-    kinds = query.attention_kinds
-    where = SessionFilter(**filters, attention=kinds, family_of=caller)
+    where = query.to_filter(caller)
     if query.limit is None and query.page is None:
-        return StreamingResponse(_all(manager, where, query.sort), media_type="application/json")
+        return StreamingResponse(_all(manager, where, query), media_type="application/json")
     head = await manager.get_head()
     found = await manager.list_sessions(
         where,
         limit=query.limit or MAX_PAGE,
         sort=query.sort,
+        order=query.order,
         after=None if query.page is None else parse_page(query.page),
     )
     return answer(
@@ -192,22 +232,25 @@ async def list_sessions(
             sessions=[session_body(session) for session in found.sessions],
             next_page=None if found.next_page is None else page_text(found.next_page),
             cursor=str(head),
+            total=await manager.count_sessions(where) if query.totals else None,
         )
     )
 
 
-async def _all(manager: Manager, where: SessionFilter, sort: SessionSort) -> AsyncIterator[bytes]:
+async def _all(
+    manager: Manager, where: SessionFilter, query: SessionsQuery
+) -> AsyncIterator[bytes]:
     """Yield all sessions as one JSON document, page by page, so that memory use is bounded."""
-    page = await manager.list_sessions(where, limit=MAX_PAGE, sort=sort)
-    separator = b'{"sessions":['
+    begin, after, count = b'{"sessions":[', None, 0
     while True:
-        if page.sessions:
-            yield separator + b",".join(map(_dump_session, page.sessions))
-            separator = b","
-        if page.next_page is None:
+        page = await manager.list_sessions(
+            where, limit=MAX_PAGE, sort=query.sort, order=query.order, after=after
+        )
+        yield begin + b",".join(map(_dump_session, page.sessions))
+        begin, after, count = b",", page.next_page, count + len(page.sessions)
+        if after is None:
             break
-        page = await manager.list_sessions(where, limit=MAX_PAGE, sort=sort, after=page.next_page)
-    yield b"]}" if separator == b"," else separator + b"]}"
+    yield b'],"total":%d}' % count if query.totals else b"]}"
 
 
 def _dump_session(session: Session) -> bytes:

@@ -85,7 +85,7 @@ class Call:
         return session
 
     async def list(self, *, limit: int, **where: Any) -> list[Session]:
-        """Return the sessions that match and that the caller may see, last changed first."""
+        """Return the sessions that match and that the caller may see, last active first."""
         page = await self.manager.list_sessions(
             SessionFilter(family_of=self.caller, **where),
             limit=limit,

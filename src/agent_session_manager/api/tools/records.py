@@ -72,8 +72,8 @@ async def _error_of(manager: Manager, session: Session) -> str:
 
 
 async def list_sessions(call: Call, given: ListArguments) -> Answer:
-    """Return the sessions that the caller may see, last changed first."""
-    found = await call.list(limit=given.limit + 1, state=given.state)
+    """Return the sessions that the caller may see, last active first."""
+    found = await call.list(limit=given.limit + 1, state=given.state and (given.state,))
     own = call.caller and call.caller.session_id
     return {
         "sessions": [

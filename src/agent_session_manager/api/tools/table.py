@@ -76,7 +76,7 @@ TOOLS = (
     Tool(
         name="list_sessions",
         title="List sessions",
-        description="List your own session and all sessions below it, last changed first.",
+        description="List your own session and all sessions below it, last active first.",
         arguments=arguments.ListArguments,
         run=records.list_sessions,
         reads_only=True,

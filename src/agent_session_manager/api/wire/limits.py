@@ -8,6 +8,9 @@ MAX_NUMBER = 2**63 - 1
 """The largest number that the database can hold."""
 MAX_RUN = 2**31 - 1
 """The largest number of a run."""
+MAX_DOLLARS = 10**9
+"""The largest cost in a filter."""
+NANODOLLARS_PER_DOLLAR = 10**9
 
 MAX_FAILURES = 20
 """Number of failed logins within `WINDOW_SECONDS` after which further ones get 429."""

@@ -159,6 +159,10 @@ class SessionBody(BaseModel):
     )
     archived_at: Moment | None = Field(description="Time at which it was archived")
     usage: UsageBody = Field(description="Sum of all runs")
+    took_seconds: float = Field(
+        description="Sum of the durations of all ended runs; the time of an open run is not in it"
+    )
+    model: str | None = Field(description="Model of the newest model request, if known")
     masked_secrets: int = Field(description="Number of secrets masked in its events")
     prompt: str | None = Field(
         description="First line of the first prompt of a person, up to 200 characters"
@@ -206,6 +210,10 @@ class SessionsAnswer(BaseModel):
     )
     cursor: str | None = Field(
         default=None, description="Only with a page: where the feed of all sessions continues"
+    )
+    total: int | None = Field(
+        default=None,
+        description="Only with `totals`: the number of all sessions that pass the filters",
     )
 
 
@@ -260,6 +268,8 @@ def session_body(session: Session) -> SessionBody:
         last_activity_at=session.last_activity_at,
         archived_at=session.archived_at,
         usage=UsageBody.model_validate(session.usage),
+        took_seconds=session.took.total_seconds(),
+        model=session.model,
         masked_secrets=session.masked_secrets,
         prompt=session.prompt,
         attention=_attention_body(session.attention),

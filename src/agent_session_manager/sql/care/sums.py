@@ -28,15 +28,14 @@ from sqlalchemy.dialects import sqlite
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.session import State
 from agent_session_manager.sql.schema.derived import (
-    ATTENTION_OF_NEWEST_RUN,
-    STATE_OF_NEWEST_RUN,
+    DERIVED_OF_SESSIONS,
     all_facets,
     all_questions,
     all_usage_sums,
 )
 from agent_session_manager.sql.schema.tables import facets, questions, sessions, usage_sums
 
-_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_sessions_attention'"
+_HAS_SUMS = "SELECT 1 FROM sqlite_master WHERE name = 'ix_sessions_took'"
 """An earlier revision derives its values in another way: its migration derives them again."""
 SHOWN_OF_A_KIND = 20
 """Maximum number of problems of one kind that are shown."""
@@ -57,18 +56,22 @@ def wrong_sums(connection: sqlite3.Connection) -> Iterator[str]:
 @cache
 def _checks() -> tuple[tuple[str, str], ...]:
     """Return the queries for wrong values, each with the text of its problem."""
-    wrong_states = select(sessions.c.session_id, sessions.c.state, STATE_OF_NEWEST_RUN).where(
-        sessions.c.state.op("IS NOT")(STATE_OF_NEWEST_RUN)
-    )
     is_quiet = and_(
         sessions.c.attention == AttentionKind.QUIET.value, sessions.c.state == State.RUNNING.value
     )
-    wrong_attention = select(
-        sessions.c.session_id, sessions.c.attention, ATTENTION_OF_NEWEST_RUN
-    ).where(sessions.c.attention.op("IS NOT")(ATTENTION_OF_NEWEST_RUN), is_quiet.is_not(True))
     return (
-        (_to_sql(wrong_attention), "session {0!r}: its attention should be {2!r}, and is {1!r}"),
-        (_to_sql(wrong_states), "session {0!r}: its state should be {2!r}, and is {1!r}"),
+        (
+            _to_sql(_wrong_sessions("attention").where(is_quiet.is_not(True))),
+            "session {0!r}: its attention should be {2!r}, and is {1!r}",
+        ),
+        *(
+            (
+                _to_sql(_wrong_sessions(name)),
+                f"session {{0!r}}: its {name} should be {{2!r}}, and is {{1!r}}",
+            )
+            for name in DERIVED_OF_SESSIONS
+            if name != "attention"
+        ),
         (
             _to_sql(_in_one_only(questions, all_questions())),
             "questions: question {1!r} of session {0} is open in the record or in this table only",
@@ -84,6 +87,12 @@ def _checks() -> tuple[tuple[str, str], ...]:
     )
 
 
+def _wrong_sessions(name: str) -> Select[Any]:
+    """Return a query for the sessions with another value in a derived column than expected."""
+    column, expected = sessions.c[name], DERIVED_OF_SESSIONS[name]
+    return select(sessions.c.session_id, column, expected).where(column.op("IS NOT")(expected))
+
+
 def rebuild_sums(connection: sqlite3.Connection) -> None:
     """Derive all values from the record again, in the transaction of the connection."""
     if not _has_sums(connection):
@@ -95,9 +104,7 @@ def rebuild_sums(connection: sqlite3.Connection) -> None:
     ):
         connection.execute(_to_sql(delete(table)))
         connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
-    connection.execute(_to_sql(update(sessions).values(state=STATE_OF_NEWEST_RUN)))
-    attention = update(sessions).values(attention=ATTENTION_OF_NEWEST_RUN)
-    connection.execute(_to_sql(attention))
+    connection.execute(_to_sql(update(sessions).values(DERIVED_OF_SESSIONS)))
 
 
 def _has_sums(connection: sqlite3.Connection) -> bool:

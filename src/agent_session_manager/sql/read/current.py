@@ -15,7 +15,6 @@ from agent_session_manager.sql.schema.tables import runs, sessions
 NEWEST_RUN_STATE = (
     runs.c.finished_at,
     runs.c.reason,
-    runs.c.host,
     runs.c.lease_holder,
     runs.c.imported,
 )

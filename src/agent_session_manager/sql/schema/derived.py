@@ -110,6 +110,11 @@ ATTENTION_OF_NEWEST_RUN = (
 )
 """The attention of a session, but for `quiet`, which depends on the time."""
 
+HOST_OF_NEWEST_RUN = (
+    select(runs.c.host).where(WITH_NEWEST_RUN).correlate(sessions).scalar_subquery()
+)
+"""The machine on which the newest run of a session executes."""
+
 COUNTED: dict[str, ColumnElement[int]] = {
     "runs": literal(1, BigInteger),
     "requests": ZERO,
@@ -298,3 +303,26 @@ def capped_sum(share: ColumnElement[int]) -> ColumnElement[int]:
     high, low = func.sum(share // _PART), func.sum(share % _PART)
     bound, most = literal(MAX_SUM // _PART, BigInteger), literal(MAX_SUM, BigInteger)
     return case((high >= bound, most), (high <= -bound, -most), else_=high * _PART + low)
+
+
+_duration = cast(runs.c.finished_at, BigInteger) - cast(runs.c.started_at, BigInteger)
+TOOK_OF_RUNS = (
+    select(func.coalesce(capped_sum(_duration), 0))
+    .where(
+        runs.c.session_number == sessions.c.number,
+        runs.c.started_at >= 0,
+        runs.c.finished_at >= runs.c.started_at,
+        runs.c.finished_at < STARTED_BEFORE,
+    )
+    .correlate(sessions)
+    .scalar_subquery()
+)
+"""The durations of all ended runs of a session; a run with a damaged moment counts 0."""
+
+DERIVED_OF_SESSIONS: dict[str, ColumnElement[Any]] = {
+    "state": STATE_OF_NEWEST_RUN,
+    "attention": ATTENTION_OF_NEWEST_RUN,
+    "took_microseconds": TOOK_OF_RUNS,
+    "host": HOST_OF_NEWEST_RUN,
+}
+"""The derived columns of a session, in a statement that has only the session."""

@@ -24,7 +24,13 @@ from agent_session_manager.domain.session import (
     Usage,
 )
 from agent_session_manager.sql.schema.checksums import DAMAGED, DAMAGED_TEXT, event_checksum
-from agent_session_manager.sql.schema.tables import notices, questions, runs, sessions
+from agent_session_manager.sql.schema.tables import (
+    notices,
+    questions,
+    runs,
+    sessions,
+    usage_facts,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +43,7 @@ T = TypeVar("T")
 USAGE_COLUMNS = tuple(Usage.__dataclass_fields__)
 _NUMBERS = {*USAGE_COLUMNS, "run", "exit_code", "last_run", "last_seq", "masked_secrets"} | {
     "child_count", "number", "session_number", "answer_seq", "waiting_questions",
-    "automatic_runs", "undelivered_notices", "seen_run", "denied_calls",
+    "automatic_runs", "undelivered_notices", "seen_run", "denied_calls", "took_microseconds",
 }  # fmt: skip
 
 # Rows of sessions include the newest run of each session, with this prefix before its columns.
@@ -54,6 +60,15 @@ _children = sessions.alias()
 WITH_NEWEST_RUN = and_(
     runs.c.session_number == sessions.c.number, runs.c.run == sessions.c.last_run
 )
+MODEL = (
+    select(usage_facts.c.model)
+    .where(usage_facts.c.session_number == sessions.c.number, usage_facts.c.model.is_not(None))
+    .order_by(usage_facts.c.number.desc())
+    .limit(1)
+    .correlate(sessions)
+    .scalar_subquery()
+)
+"""The model of the newest request of a session with a known model."""
 WHOLE_SESSIONS = select(
     sessions,
     *NEWEST_RUN_COLUMNS,
@@ -78,6 +93,7 @@ WHOLE_SESSIONS = select(
     .where(notices.c.parent_number == sessions.c.number, notices.c.delivered_at.is_(None))
     .scalar_subquery()
     .label("undelivered_notices"),
+    MODEL.label("model"),
 ).join_from(sessions, runs, WITH_NEWEST_RUN)
 """The rows that `to_session` reads."""
 
@@ -266,6 +282,8 @@ def _to_session(columns: Any) -> Session:
         unique_name=columns["unique_name"],
         last_seq=_of(int, columns["last_seq"]),
         usage=_to_usage(columns),
+        took=timedelta(microseconds=_of(int, columns["took_microseconds"])),
+        model=_optional(str, columns["model"]),
         newest_run=_to_run(columns, _RUN_PREFIX),
         child_count=columns["child_count"],
         waiting_questions=columns["waiting_questions"],

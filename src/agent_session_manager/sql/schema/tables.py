@@ -24,36 +24,22 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.model_request import COUNTS, DETAILS
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.sql.schema.columns import Number, SessionId, usage_columns
 
 metadata = MetaData()
-
-# SQLite numbers rows automatically only in a column of exactly this type.
-_Number = BigInteger().with_variant(Integer(), "sqlite")
-
-# Compared byte by byte, so that ids with the same prefix are one range of the index.
-_SessionId = String(128).with_variant(String(128, collation="C"), "postgresql")
-
-
-def _usage_columns() -> list[Column[int]]:
-    return [
-        Column(name, BigInteger, nullable=False, server_default="0")
-        for name in Usage.__dataclass_fields__
-    ]
-
 
 sessions = Table(
     "sessions",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
-    Column("session_id", _SessionId, nullable=False),
+    Column("number", Number, primary_key=True, autoincrement=True),
+    Column("session_id", SessionId, nullable=False),
     # Changes when a deleted session's id is reused, so that old cursors are recognised.
     Column("generation", String(32), nullable=False),
     Column("session_name", Text, nullable=False),
     Column("project_dir", Text),
     Column("agent_name", Text),
     Column("executor", Text),
-    Column("parent_session_id", String(128)),
+    Column("parent_session_id", SessionId),
     Column("created_at", BigInteger, nullable=False),
     Column("last_resumed_at", BigInteger),
     Column("last_activity_at", BigInteger, nullable=False),
@@ -68,7 +54,7 @@ sessions = Table(
     # would allow duplicates, so "no project" is the empty string here.
     Column("reserved_project", Text),
     Column("reserved_name", Text),
-    *_usage_columns(),
+    *usage_columns(),
     # Positions in the feed of all sessions: of the newest change, and of the creation.
     Column("changed_position", BigInteger, nullable=False, server_default="0"),
     Column("created_position", BigInteger, nullable=False, server_default="0"),
@@ -88,6 +74,9 @@ sessions = Table(
     Column("seen_run", Integer, nullable=False, server_default="0"),
     # Derived from the session and its newest run, but for `quiet`.
     Column("attention", String(8)),
+    # Derived from the runs: the durations of all that have ended, and the host of the newest.
+    Column("took_microseconds", BigInteger, nullable=False, server_default="0"),
+    Column("host", Text),
     UniqueConstraint("session_id", name="uq_sessions_session_id"),
     UniqueConstraint("reserved_project", "reserved_name", name="uq_sessions_reserved"),
     Index("ix_sessions_list_order", "list_order", "number"),
@@ -97,6 +86,9 @@ sessions = Table(
     Index("ix_sessions_state", "state", "list_order", "number"),
     Index("ix_sessions_attention", "attention", "list_order", "number"),
     Index("ix_sessions_cost", "cost_nanodollars", "number"),
+    Index("ix_sessions_took", "took_microseconds", "number"),
+    Index("ix_sessions_host", "host", "list_order", "number"),
+    Index("ix_sessions_last_activity", "last_activity_at", "number"),
     Index("ix_sessions_parent", "parent_session_id", "number"),
     Index("ix_sessions_changed_position", "changed_position"),
     sqlite_autoincrement=True,
@@ -131,7 +123,7 @@ runs = Table(
     # Tool calls that were denied without asking a person, and the tools of the first of them.
     Column("denied_calls", Integer, nullable=False, server_default="0"),
     Column("denied_tools", Text),
-    *_usage_columns(),
+    *usage_columns(),
     PrimaryKeyConstraint("session_number", "run", name="pk_runs"),
     ForeignKeyConstraint(
         ["session_number"], ["sessions.number"], name="fk_runs_session", ondelete="CASCADE"
@@ -174,7 +166,7 @@ usage_sums = Table(
     Column("failed", BigInteger, nullable=False),
     Column("stopped", BigInteger, nullable=False),
     Column("lost", BigInteger, nullable=False),
-    *_usage_columns(),
+    *usage_columns(),
     PrimaryKeyConstraint("hour", "agent_name", name="pk_usage_sums"),
 )
 
@@ -195,7 +187,7 @@ run_tokens = Table(
 requests = Table(
     "requests",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", Number, primary_key=True, autoincrement=True),
     Column("session_number", BigInteger, nullable=False),
     Column("run", Integer, nullable=False),
     Column("request_id", String(128), nullable=False),
@@ -234,7 +226,7 @@ questions = Table(
 notices = Table(
     "notices",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", Number, primary_key=True, autoincrement=True),
     Column("session_number", BigInteger, nullable=False),
     Column("run", Integer, nullable=False),
     Column("correction", Integer, nullable=False),
@@ -268,7 +260,7 @@ notices = Table(
 usage_facts = Table(
     "usage_facts",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", Number, primary_key=True, autoincrement=True),
     Column("request_key", Text, nullable=False),
     Column("session_number", BigInteger, nullable=False),
     Column("run", Integer, nullable=False),
@@ -289,13 +281,21 @@ usage_facts = Table(
     ),
     Index("ix_usage_facts_run", "session_number", "run", "covered"),
     Index("ix_usage_facts_occurred_at", "occurred_at"),
+    # Only requests with a known model: the newest one names the model of its session.
+    Index(
+        "ix_usage_facts_model",
+        "session_number",
+        "number",
+        sqlite_where=Column("model", Text).is_not(None),
+        postgresql_where=Column("model", Text).is_not(None),
+    ),
     sqlite_autoincrement=True,
 )
 
 events = Table(
     "events",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", Number, primary_key=True, autoincrement=True),
     Column("session_number", BigInteger, nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("event_id", Text),
@@ -339,16 +339,16 @@ deleted_sessions = Table(
     "deleted_sessions",
     metadata,
     Column("position", BigInteger, primary_key=True, autoincrement=False),
-    Column("session_id", String(128), nullable=False),
+    Column("session_id", SessionId, nullable=False),
 )
 
 # Transcripts have no foreign key to sessions: agents also send transcripts of unknown sessions.
 transcripts = Table(
     "transcripts",
     metadata,
-    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("number", Number, primary_key=True, autoincrement=True),
     Column("project_key", Text, nullable=False),
-    Column("session_id", String(128), nullable=False),
+    Column("session_id", SessionId, nullable=False),
     # Empty for the main transcript: a UNIQUE over NULL would allow duplicates.
     Column("subpath", Text, nullable=False),
     Column("last_position", BigInteger, nullable=False),

@@ -33,8 +33,7 @@ from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.derived import (
-    ATTENTION_OF_NEWEST_RUN,
-    STATE_OF_NEWEST_RUN,
+    DERIVED_OF_SESSIONS,
     all_questions,
 )
 from agent_session_manager.sql.schema.tables import questions, sessions, transcripts
@@ -209,7 +208,7 @@ class _Importing:
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number > self._before[sessions])
-            .values(state=STATE_OF_NEWEST_RUN, attention=ATTENTION_OF_NEWEST_RUN)
+            .values(DERIVED_OF_SESSIONS)
         )
         self._sums.write()
 

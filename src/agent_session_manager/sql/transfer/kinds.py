@@ -310,6 +310,8 @@ NOT_EXPORTED = {
         "list_order",  # derived from the order of the lines
         "state",  # derived from the status and the newest run
         "attention",  # derived from the state, the newest run and the session
+        "took_microseconds",  # derived from the runs
+        "host",
         "changed_position",
         "created_position",
     },

@@ -28,7 +28,7 @@ from agent_session_manager.sql.write.notices import deliver_notices, write_notic
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.questions import QuestionTold, take_steps
 from agent_session_manager.sql.write.requests import close_waiting, settle_answers
-from agent_session_manager.sql.write.states import set_attention
+from agent_session_manager.sql.write.states import set_attention, set_took
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold, count_usage
 
@@ -187,6 +187,7 @@ class Writes:
             take_steps(connection, self.questions)
             settle_answers(connection, self.questions)
         set_attention(connection, self.turned)
+        set_took(connection, (end["of"] for end in self.ended))
         deliver_notices(connection, self.told_notices)
         if self.ended_children:
             tell_above(connection, self.ended_children)

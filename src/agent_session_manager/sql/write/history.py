@@ -26,7 +26,7 @@ from agent_session_manager.sql.write.batch import Writes
 from agent_session_manager.sql.write.events import SessionInBatch
 from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import close_waiting
-from agent_session_manager.sql.write.states import set_attention
+from agent_session_manager.sql.write.states import set_attention, set_took
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
@@ -82,6 +82,7 @@ def _create(connection: Connection, change: ImportHistory, now: int, sums: Sums)
             "status": "finished",
             "state": state_after(Reason.LOST).value,
             "last_run": 1,
+            "host": change.host,
             "last_seq": 0,
             "unique_name": False,
             "executor": change.executor,
@@ -231,7 +232,9 @@ class _Import:
             self._connection, self._number, self._newest, begin, self._change.host, self._sums
         )
         self._connection.execute(
-            update(sessions).where(sessions.c.number == self._number).values(last_run=self._newest)
+            update(sessions)
+            .where(sessions.c.number == self._number)
+            .values(last_run=self._newest, host=self._change.host)
         )
 
     def _usage_told(self, runs_at: Sequence[int]) -> Iterator[UsageTold]:
@@ -289,6 +292,7 @@ class _Import:
             update(sessions).where(sessions.c.number == self._number).values(values)
         )
         set_attention(self._connection, [self._number])
+        set_took(self._connection, [self._number])
         tell_above(self._connection, [self._number])
 
     def _facts(self) -> dict[str, Any]:

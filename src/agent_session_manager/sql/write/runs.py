@@ -44,7 +44,7 @@ from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.questions import close_questions
 from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.run_tokens import insert_run_token
-from agent_session_manager.sql.write.states import set_attention, set_states
+from agent_session_manager.sql.write.states import set_attention, set_states, set_took
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, ReleaseLease
 
@@ -127,6 +127,7 @@ class Runs:
             .where(sessions.c.number == number)
             .values(
                 last_run=run,
+                host=new.host,
                 automatic_runs=automatic_runs,
                 status="running",
                 state=State.RUNNING.value,
@@ -237,6 +238,7 @@ class Runs:
                 lease_expires_at=None,
             )
         )
+        set_took(self._connection, [number])
         write_notices(self._connection, [(number, run)], now=self._now)
 
     def _lease(self, current: Row[Any], holder: str) -> None:
@@ -254,6 +256,8 @@ class Runs:
                 reason=None,
             )
         )
+        if current.finished_at is not None:
+            set_took(self._connection, [current.number])
         if has_ended:
             set_states(self._connection, [current.number])
             withdraw_notice(self._connection, current.number, current.last_run)

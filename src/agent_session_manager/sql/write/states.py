@@ -8,7 +8,11 @@ from sqlalchemy import Connection, Update, bindparam, update
 
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.sql.read.attention import SILENT, silence
-from agent_session_manager.sql.schema.derived import ATTENTION_OF_NEWEST_RUN, STATE_OF_NEWEST_RUN
+from agent_session_manager.sql.schema.derived import (
+    ATTENTION_OF_NEWEST_RUN,
+    STATE_OF_NEWEST_RUN,
+    TOOK_OF_RUNS,
+)
 from agent_session_manager.sql.schema.tables import sessions
 from agent_session_manager.sql.write.ancestors import tell
 from agent_session_manager.store.changes import MarkQuiet
@@ -16,6 +20,7 @@ from agent_session_manager.store.changes import MarkQuiet
 _ONE = update(sessions).where(sessions.c.number == bindparam("of"))
 _SET_STATE = _ONE.values(state=STATE_OF_NEWEST_RUN)
 _SET_ATTENTION = _ONE.values(attention=ATTENTION_OF_NEWEST_RUN)
+_SET_TOOK = _ONE.values(took_microseconds=TOOK_OF_RUNS)
 _SET_QUIET = _ONE.values(attention=AttentionKind.QUIET.value)
 
 
@@ -29,6 +34,11 @@ def set_states(connection: Connection, numbers: Iterable[int]) -> None:
 def set_attention(connection: Connection, numbers: Iterable[int]) -> None:
     """Set what these sessions expect of a person. A session that was quiet is so no more."""
     _execute(connection, _SET_ATTENTION, numbers)
+
+
+def set_took(connection: Connection, numbers: Iterable[int]) -> None:
+    """Set how long the ended runs of these sessions took."""
+    _execute(connection, _SET_TOOK, set(numbers))
 
 
 def mark_quiet(connection: Connection, change: MarkQuiet) -> list[str]:
