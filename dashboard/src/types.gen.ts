@@ -463,6 +463,30 @@ export interface paths {
         patch: operations["update_metadata_sessions__session_id__metadata_patch"];
         trace?: never;
     };
+    "/sessions/{session_id}/outline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Outline
+         * @description Get the outline of a session: its prompts, edits, failures, denials, subagents and run ends.
+         *
+         *     Each of these events has one entry, and no other event has one. A page ends after 5,000 events,
+         *     however many entries they have. An edit is named by the event in which its call ended well. A
+         *     call that failed and was also denied has two entries with the same `call_seq`.
+         */
+        get: operations["get_outline_sessions__session_id__outline_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/sessions/{session_id}/result": {
         parameters: {
             query?: never;
@@ -596,8 +620,8 @@ export interface paths {
          *     `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
          *
          *     A `request_id` that the run already has returns the existing request, so the first answer to a
-         *     question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`. A
-         *     run may make requests only to the sessions below it, and no answers.
+         *     question wins: compare its `payload`. The message of a page has only a `text`, of at most 20,000
+         *     characters. A run may make requests only to the sessions below it, and no answers.
          */
         post: operations["create_request_sessions__session_id__runs__run__requests_post"];
         delete?: never;
@@ -618,7 +642,7 @@ export interface paths {
          * @description Get a request.
          *
          *     With `wait`, the answer comes as soon as the request is settled, its run has ended, or the time
-         *     is up.
+         *     is up. A page token reads only requests of the kinds that a page may make.
          */
         get: operations["get_request_sessions__session_id__runs__run__requests__request_id__get"];
         /**
@@ -1133,6 +1157,27 @@ export interface components {
              * @description Most frequent first
              */
             projects: components["schemas"]["ProjectFacet"][];
+        };
+        /**
+         * FileChangeBody
+         * @description A file, with the lines that a call added and removed.
+         */
+        FileChangeBody: {
+            /**
+             * Added
+             * @description Number of added lines; null if it is not known
+             */
+            added: number | null;
+            /**
+             * Path
+             * @description As the agent wrote it
+             */
+            path: string;
+            /**
+             * Removed
+             * @description Number of removed lines; null if it is not known
+             */
+            removed: number | null;
         };
         /** ForkPointBody */
         ForkPointBody: {
@@ -1772,6 +1817,73 @@ export interface components {
          * @enum {string}
          */
         Order: "asc" | "desc";
+        /** OutlineAnswer */
+        OutlineAnswer: {
+            /**
+             * Commands
+             * @description Number of calls among these events that run a command, and so can change files that nothing names
+             */
+            commands: number;
+            /**
+             * Entries
+             * @description In the order of the events
+             */
+            entries: components["schemas"]["OutlineEntryBody"][];
+            /**
+             * Has More
+             * @description Whether the session has later events
+             */
+            has_more: boolean;
+            /**
+             * Through
+             * @description The last event that was read; the next page is after it
+             */
+            through: number;
+        };
+        /**
+         * OutlineEntryBody
+         * @description An event that the outline names.
+         */
+        OutlineEntryBody: {
+            /**
+             * Call Seq
+             * @description The event that began its tool call, or null
+             */
+            call_seq: number | null;
+            /**
+             * Error
+             * @description First line of the error
+             */
+            error: string | null;
+            /**
+             * Files
+             * @description The files that an edit changed; also those that a failed or denied call names
+             */
+            files: components["schemas"]["FileChangeBody"][];
+            /** @description What it is */
+            kind: components["schemas"]["OutlineKind"];
+            /**
+             * Run
+             * @description Number of its run
+             */
+            run: number;
+            /**
+             * Seq
+             * @description The event
+             */
+            seq: number;
+            /**
+             * Text
+             * @description One line: the prompt, the call, or the reason of the end
+             */
+            text: string | null;
+        };
+        /**
+         * OutlineKind
+         * @description The kind of an entry of an outline.
+         * @enum {string}
+         */
+        OutlineKind: "prompt" | "compaction" | "edit" | "failure" | "denial" | "subagent" | "run_end";
         /** OutlookAnswer */
         OutlookAnswer: {
             /** @description The outlook */
@@ -5280,6 +5392,104 @@ export interface operations {
                 };
             };
             /** @description Codes: `invalid_name` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Too Many Requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Request Header Fields Too Large */
+            431: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Service Unavailable */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    get_outline_sessions__session_id__outline_get: {
+        parameters: {
+            query?: {
+                /** @description Only events after this `seq`: the `through` of the page before */
+                after_seq?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The session's id */
+                session_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutlineAnswer"];
+                };
+            };
+            /** @description Bad Request */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Codes: `session_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description Unprocessable Entity */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -250,6 +250,10 @@ class Manager:
         _known(session_id)
         return await self._read(lambda store: store.list_events(session_id, where, limit=limit))
 
+    async def get_outline(self, session_id: str, after_seq: int) -> queries.OutlinePage:
+        _known(session_id)
+        return await self._read(lambda store: store.get_outline(session_id, after_seq))
+
     def follow(
         self, session_id: str, begin: Cursor | int, *, forever: bool = False
     ) -> AsyncGenerator[Frame]:

@@ -34,6 +34,7 @@ from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.sql.read.notices import SqlNotices
+from agent_session_manager.sql.read.outline import get_outline
 from agent_session_manager.sql.read.questions import list_questions
 from agent_session_manager.sql.read.retention import SqlRetention
 from agent_session_manager.sql.read.runs import list_requests, list_runs, next_expiry
@@ -59,6 +60,7 @@ from agent_session_manager.store.queries import (
     EventPage,
     Mark,
     Order,
+    OutlinePage,
     QuestionFilter,
     QuestionPage,
     SessionFilter,
@@ -278,6 +280,10 @@ class SqlStore:
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
         with self._read() as connection:
             return list_events(connection, session_id, where, limit=limit)
+
+    def get_outline(self, session_id: str, after_seq: int) -> OutlinePage:
+        with self._read() as connection:
+            return get_outline(connection, session_id, after_seq)
 
     def list_questions(
         self, where: QuestionFilter, *, limit: int, after: Mark | None = None

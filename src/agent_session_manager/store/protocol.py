@@ -39,6 +39,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
 18. A session tells what it expects of a person: an answer to an open question; a look at the end of
    its newest run, until a person has seen that; or a look because it was silent for long, until its
    next event. It agrees with the record, in every list and filter, from the commit that changes it.
+19. The outline of a session names each prompt, edit, failure, denial, subagent, compaction and run
+  end of its events exactly once, in their order, and nothing else. Its pages are never too large.
 
 The promises for transcripts are in `store/transcripts.py`, those for search in `store/search.py`,
 and those for alerts in `store/alerts.py`.
@@ -61,6 +63,7 @@ from agent_session_manager.store.queries import (
     EventPage,
     Mark,
     Order,
+    OutlinePage,
     QuestionFilter,
     QuestionPage,
     SessionFilter,
@@ -105,6 +108,8 @@ class Store(Protocol):
     def count_sessions(self, where: SessionFilter) -> int: ...
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage: ...
+
+    def get_outline(self, session_id: str, after_seq: int) -> OutlinePage: ...
 
     def list_questions(
         self, where: QuestionFilter, *, limit: int, after: Mark | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.outline import OutlineEntry
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Reason, Session, State, Status
 
@@ -139,4 +140,16 @@ class EventPage:
     """A page of a session's events, and whether more follow in the requested direction."""
 
     events: list[Event]
+    has_more: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlinePage:
+    """The outline of some events of a session, and whether the session has later ones."""
+
+    entries: list[OutlineEntry]
+    through: int
+    """`seq` of the last event that was read for it."""
+    commands: int
+    """Number of calls among these events that run a command, and do not say what they change."""
     has_more: bool

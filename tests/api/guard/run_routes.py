@@ -30,6 +30,7 @@ REACHED: dict[Route, set[str]] = {
     ("GET", SESSION + "/status"): FAMILY,
     ("GET", SESSION + "/result"): FAMILY,
     ("GET", SESSION + "/events"): FAMILY,
+    ("GET", SESSION + "/outline"): FAMILY,
     ("GET", SESSION + "/runs"): FAMILY,
     ("GET", SESSION + "/export"): FAMILY,
     ("POST", SESSION + "/events"): OWN,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from agent_session_manager.api.wire.sessions import SessionChangesBody
 from tests.api.guard.family import make_family
@@ -21,15 +22,27 @@ OF_PAGES = {
     ("DELETE", SESSION),
     ("GET", SESSION + "/result"),
     ("GET", SESSION + "/events"),
+    ("GET", SESSION + "/outline"),
     ("GET", SESSION + "/runs"),
     ("GET", SESSION + "/export"),
     ("POST", RUN + "/requests"),
+    ("GET", RUN + "/requests/{request_id}"),
     ("GET", "/search"),
     ("GET", "/questions"),
     ("GET", "/usage"),
     ("GET", "/facets"),
     ("DELETE", "/dashboard/tokens/own"),
 }
+
+
+NOT_TYPED: list[dict[str, Any]] = [
+    {},
+    {"text": " \n"},
+    {"text": 1},
+    {"text": "x" * 20_001},
+    {"text": "x", "notice_batch": "n"},
+]
+"""Payloads of messages that no person can have typed into the page."""
 
 
 def page_token(api: Api) -> str:
@@ -69,7 +82,12 @@ def test_page_token_can_change_only_name_archived_and_seen(
         stop = {"request_id": "a", "kind": "stop"}
         message = {"request_id": "b", "kind": "message", "payload": {"text": "x"}}
         assert page.post(f"{path}/runs/1/requests", stop).status == 201
-        assert page.post(f"{path}/runs/1/requests", message).refusal == NOT_FOR_PAGES
+        assert page.post(f"{path}/runs/1/requests", message).status == 201
+        for number, payload in enumerate(NOT_TYPED):
+            wrong = {"request_id": f"w{number}", "kind": "message", "payload": payload}
+            refused = page.post(f"{path}/runs/1/requests", wrong)
+            assert refused.refusal == NOT_FOR_PAGES, payload
+        assert page.get(f"{path}/runs/1/requests/b").json["request"]["state"] == "pending"
         api.post(f"{path}/events", question())
         yes = {"request_id": "q", "kind": "answer", "payload": {"choice": "yes"}}
         assert page.post(f"{path}/runs/1/requests", yes).status == 201

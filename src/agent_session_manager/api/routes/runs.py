@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -34,8 +34,8 @@ from agent_session_manager.api.wire.runs import (
 )
 from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
 from agent_session_manager.domain.errors import NotForPagesError, NotForRunsError
+from agent_session_manager.domain.request import OF_OTHERS, RequestKind, RequestState
 from agent_session_manager.domain.request import Request as RunRequest
-from agent_session_manager.domain.request import RequestKind, RequestState
 from agent_session_manager.domain.run_token import create_run_token, digest_of
 from agent_session_manager.store.changes import (
     ClaimLease,
@@ -47,6 +47,7 @@ from agent_session_manager.store.changes import (
 )
 
 MAX_WAIT_SECONDS = 25.0
+MAX_PAGE_MESSAGE_CHARS = 20_000
 
 _Wait = Annotated[float, Field(ge=0.0, le=MAX_WAIT_SECONDS)]
 
@@ -215,11 +216,11 @@ async def create_request(
     `invalid_answer`) leaves the question open. A closed question gets 409 `question_closed`.
 
     A `request_id` that the run already has returns the existing request, so the first answer to a
-    question wins: compare its `payload`. A page token allows only the kinds `stop` and `answer`. A
-    run may make requests only to the sessions below it, and no answers.
+    question wins: compare its `payload`. The message of a page has only a `text`, of at most 20,000
+    characters. A run may make requests only to the sessions below it, and no answers.
     """
     if page_of(request) is not None and body.kind == RequestKind.MESSAGE:
-        raise NotForPagesError("a page token allows only requests of the kinds stop and answer")
+        _check_message_of_page(body.payload)
     if caller_of(request) is not None and body.kind == RequestKind.ANSWER:
         raise NotForRunsError("only a person answers the questions of an agent")
     change = CreateRequest(session_id=session_id, run=run, **body.model_dump())
@@ -269,7 +270,9 @@ class _WaitQuery(BaseModel):
     responses=refusals(404, codes=("session_not_found", "request_not_found")),
 )
 @for_runs(Reach.OWN_RUN, Reach.DESCENDANTS)
+@for_pages
 async def get_request(
+    request: Request,
     session_id: Id,
     run: RunNumber,
     request_id: RequestId,
@@ -279,9 +282,11 @@ async def get_request(
     """Get a request.
 
     With `wait`, the answer comes as soon as the request is settled, its run has ended, or the time
-    is up.
+    is up. A page token reads only requests of the kinds that a page may make.
     """
     found = await manager.get_request(session_id, run, request_id, wait_seconds=query.wait)
+    if page_of(request) is not None and found.kind not in OF_OTHERS:
+        raise NotForPagesError(f"a page token does not allow requests of the kind {found.kind}")
     return _answer_request(found)
 
 
@@ -312,3 +317,18 @@ async def settle_request(
 
 def _answer_request(found: RunRequest, status: int = 200) -> Response:
     return answer(RequestAnswer(request=RequestBody.model_validate(found)), status)
+
+
+def _check_message_of_page(payload: dict[str, Any]) -> None:
+    """Check that a message of a page is a text that a person can have typed.
+
+    Raises:
+        NotForPagesError: it is something else.
+    """
+    text = payload.get("text")
+    is_text = isinstance(text, str) and text.strip() and len(text) <= MAX_PAGE_MESSAGE_CHARS
+    if not is_text or payload.keys() != {"text"}:
+        raise NotForPagesError(
+            "a page token allows only messages that have nothing but a text of 1 to "
+            f"{MAX_PAGE_MESSAGE_CHARS:,} characters"
+        )
