@@ -1820,6 +1820,11 @@ export interface components {
         /** OutlineAnswer */
         OutlineAnswer: {
             /**
+             * Calls
+             * @description `seq` of each begin of a tool call among these events
+             */
+            calls: number[];
+            /**
              * Commands
              * @description Number of calls among these events that run a command, and so can change files that nothing names
              */
@@ -1834,6 +1839,11 @@ export interface components {
              * @description Whether the session has later events
              */
             has_more: boolean;
+            /**
+             * Messages
+             * @description `seq` of each message among these events
+             */
+            messages: number[];
             /**
              * Through
              * @description The last event that was read; the next page is after it

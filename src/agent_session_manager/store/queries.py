@@ -150,6 +150,10 @@ class OutlinePage:
     entries: list[OutlineEntry]
     through: int
     """`seq` of the last event that was read for it."""
+    messages: list[int]
+    """`seq` of each message."""
+    calls: list[int]
+    """`seq` of each begin of a tool call."""
     commands: int
     """Number of calls among these events that run a command, and do not say what they change."""
     has_more: bool

@@ -77,13 +77,19 @@ def told(entry: OutlineEntry) -> tuple[Any, ...]:
 def read(store: Store) -> tuple[list[OutlineEntry], int, int]:
     """Return all entries, the number of pages, and the number of commands."""
     entries: list[OutlineEntry] = []
+    named: dict[str, list[int]] = {"message": [], "pre_tool": []}
     after = pages = commands = 0
     while True:
         page = store.get_outline("s", after)
         entries += page.entries
+        named["message"] += page.messages
+        named["pre_tool"] += page.calls
         assert after < page.through or not page.has_more
         after, pages, commands = page.through, pages + 1, commands + page.commands
         if not page.has_more:
+            kinds = [event["event_type"] for event, _ in RECORD] + ["message"]
+            for kind, seqs in named.items():
+                assert seqs == [seq for seq, each in enumerate(kinds, 1) if each == kind]
             return entries, pages, commands
 
 

@@ -38,6 +38,8 @@ class OutlineAnswer(BaseModel):
 
     entries: list[OutlineEntryBody] = Field(description="In the order of the events")
     through: int = Field(description="The last event that was read; the next page is after it")
+    messages: list[int] = Field(description="`seq` of each message among these events")
+    calls: list[int] = Field(description="`seq` of each begin of a tool call among these events")
     commands: int = Field(
         description="Number of calls among these events that run a command, and so can change "
         "files that nothing names"

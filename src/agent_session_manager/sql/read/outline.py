@@ -53,6 +53,8 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
     query = of_session.where(events.c.seq > after_seq).order_by(events.c.seq)
     begun: Begun = {}
     found: list[_Event] = []
+    messages: list[int] = []
+    calls: list[int] = []
     through, scanned, has_more = after_seq, 0, False
     for place, row in enumerate(_stream(connection, query.limit(SCANNED_EVENTS + 1))):
         if place == SCANNED_EVENTS or scanned >= SCANNED_CHARS:
@@ -61,7 +63,10 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
         through = row.seq
         scanned += len(_text_of(row))
         if row.event_type == CALL_BEGUN:
+            calls.append(row.seq)
             _note_begun(begun, row)
+        elif row.event_type == "message":
+            messages.append(row.seq)
         if _can_have_entry(row, begun):
             event = rows.to_event(row, session_id)
             fields = event.fields
@@ -83,6 +88,8 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
     return OutlinePage(
         entries=[entry for entry in entries if entry is not None],
         through=through,
+        messages=messages,
+        calls=calls,
         commands=commands,
         has_more=has_more,
     )
