@@ -63,6 +63,7 @@ function Place({ route, onConnection }: { route: Route; onConnection: (connectio
           sessionId={route.sessionId}
           seq={route.seq}
           query={route.query}
+          part={route.part}
           onConnection={onConnection}
         />
       );

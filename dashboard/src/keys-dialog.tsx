@@ -1,14 +1,17 @@
 import { Dialog } from "./ui/dialog";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "search"],
+  ["/", "search; in a session: find in it, or go to an event by its number, as in :41"],
   ["j or ↓, k or ↑", "next, previous session or hit"],
-  ["Enter", "open it"],
-  ["f", "go to the filter; in a session: search only in it"],
-  ["#", "in a session: go to the event number"],
+  ["Enter", "open it; in a session: next hit; with Shift the previous one"],
+  ["f", "go to the filter"],
+  ["J, K", "in a session: next, previous prompt"],
   ["n, p", "in a session: next, previous tool call"],
-  ["e", "in a session: first error"],
+  ["e, E", "in a session: next, previous failure or denial"],
   ["G", "in a session: go to the end"],
+  ["t", "in a session that runs: tell the agent something"],
+  ["[, ]", "in a session: previous, next session of the list"],
+  ["Escape", "in a session: back to the list"],
   ["g s, g o, g q", "go to the sessions, to the overview, to the questions"],
   ["j, k, 1–9", "in the questions: next, previous, focus a choice"],
   ["?", "show these shortcuts"],

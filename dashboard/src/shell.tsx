@@ -39,7 +39,7 @@ export function Shell({ route, followed, children }: ShellProps) {
     "g o": () => goTo(overviewLink()),
     "g s": () => goTo(listLink),
     "g q": () => goTo(questionsLink()),
-    ...(route.view !== "search" && { "/": () => goToAtOnce(searchLink()) }),
+    ...(route.view !== "search" && route.view !== "session" && { "/": () => goToAtOnce(searchLink()) }),
   });
   return (
     <>

@@ -18,6 +18,9 @@ export type WireEvent = Schemas["EventBody"];
 export type SearchAnswer = Schemas["SearchAnswer"];
 export type OpenQuestion = Schemas["QuestionBody"];
 export type QuestionPage = Schemas["QuestionsAnswer"];
+export type OutlinePage = Schemas["OutlineAnswer"];
+export type OutlineEntry = Schemas["OutlineEntryBody"];
+export type RunRequest = Schemas["RequestBody"];
 export type Hit = Schemas["HitBody"];
 export type Snippet = Schemas["SnippetBody"];
 export type FoundSession = Schemas["FoundSessionBody"];
@@ -275,7 +278,7 @@ export function parseEvent(wire: WireEvent): SessionEvent {
 }
 
 /** Return the program and arguments of a run of the executor for programs; otherwise an empty list. */
-export function commandOf(run: Run): readonly string[] {
+export function commandOf(run: Pick<Run, "spec">): readonly string[] {
   const command = run.spec?.command;
   return Array.isArray(command) ? command.filter((word) => typeof word === "string") : [];
 }

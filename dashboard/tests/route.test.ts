@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseRoute, searchLink, sessionLink, sessionsLink } from "../src/text/route";
+import {
+  parseRoute,
+  partLink,
+  SESSION_PARTS,
+  searchLink,
+  sessionLink,
+  sessionsLink,
+} from "../src/text/route";
 import { defaultFilter, defaultSearch, SEARCH_KINDS, SORTS, STATES } from "../src/wire";
 
 const filters = fc.record({
@@ -54,13 +61,15 @@ test("search can be restored from its address", () => {
 test("session and event can be restored from their address", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.integer({ min: 1 }), (sessionId, seq) => {
-      const view = "session";
-      expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ view, sessionId, seq, query: null });
+      const at = { view: "session", sessionId, query: null, part: "conversation" };
+      expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ ...at, seq });
       expect(parseRoute(sessionLink(sessionId, seq, sessionId))).toEqual({
-        ...{ view, sessionId, seq },
+        ...{ ...at, seq },
         query: sessionId,
       });
-      expect(parseRoute(sessionLink(sessionId))).toEqual({ view, sessionId, seq: null, query: null });
+      for (const part of SESSION_PARTS) {
+        expect(parseRoute(partLink(sessionId, part))).toEqual({ ...at, seq: null, part });
+      }
     }),
   );
 });
@@ -78,7 +87,10 @@ test.each([
   ["#/search/more", { view: "unknown" }],
   ["#/sessions/a/seq/0", { view: "unknown" }],
   ["#/elsewhere", { view: "unknown" }],
-  ["#/sessions/%E0%A4%A", { view: "session", sessionId: "%E0%A4%A", seq: null, query: null }],
+  [
+    "#/sessions/%E0%A4%A",
+    { view: "session", sessionId: "%E0%A4%A", seq: null, query: null, part: "conversation" },
+  ],
 ])("%s", (hash, route) => {
   expect(parseRoute(hash)).toEqual(route);
 });

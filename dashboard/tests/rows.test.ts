@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { foldCalls, restrict, rowKey, toggledFold } from "../src/state/call-groups";
 import { callTree, foldsAround } from "../src/state/call-tree";
 import { type Arrangement, arrange, placeOf, type Row } from "../src/state/rows";
 import { addEvents, emptyTimeline, eventsAfter, raiseHead, type Timeline } from "../src/state/timeline";
@@ -313,4 +314,45 @@ test("folded copied events have one row, without an event, and no placeholders",
   expect(closed.rows.has(1)).toBe(false);
   expect([1, 2, 3, 4].map((seq) => placeOf(closed, seq))).toEqual([0, 0, 1, 2]);
   expect(arrangement(0).seqs).toEqual([1, 2, 4, 5, 6]);
+});
+
+const group = (arrangement: Arrangement, seq: number) => arrangement.rows.get(seq)?.group;
+
+test("calls that follow each other fold once all of them have ended", () => {
+  const calls = [pre("a"), post("a"), pre("b", { tool_name: "Read" }), post("b", { error: "no" })];
+  const last = [pre("c"), post("c")];
+  const ended = arranged(timeline(...calls, ...last, {}));
+  const folded = foldCalls(ended, true, new Set());
+  expect(folded.seqs).toEqual([1, 7]);
+  expect(group(folded, 1)).toMatchObject({ count: 3, words: "2 Bash, 1 Read (1 failed)", seconds: 5 });
+  expect([1, 3, 4, 6, 7].map((seq) => placeOf(folded, seq))).toEqual([0, 0, 0, 0, 1]);
+  const open = foldCalls(ended, true, new Set([rowKey(3)]));
+  expect([open.seqs, group(open, 1)?.isOpen]).toEqual([[1, 3, 5, 7], true]);
+  const running = timeline(...calls, pre("c"), {});
+  expect(foldCalls(arranged(running), true, new Set()).seqs).toEqual([1, 3, 5, 6]);
+  const atEnd = arranged(timeline(...calls, ...last));
+  expect(foldCalls(atEnd, true, new Set()).seqs).toEqual([1, 3, 5]);
+  expect(foldCalls(atEnd, false, new Set()).seqs).toEqual([1]);
+});
+
+test("fold opens by its first row and closes whichever row has opened it", () => {
+  const key = "calls:1-5";
+  expect([...toggledFold(new Set(), key)]).toEqual([rowKey(1)]);
+  expect([...toggledFold(new Set([rowKey(3), rowKey(7), "1 a"]), key)]).toEqual([rowKey(7), "1 a"]);
+  expect([...toggledFold(new Set(["1 a"]), "1 a")]).toEqual([]);
+});
+
+test("usage of a run is part of the row of its end", () => {
+  const used = { event_type: "usage", usage: { cost_microdollars: 5 } };
+  const { seqs, rows } = arranged(timeline({}, used, { event_type: "session_stop" }));
+  expect(seqs).toEqual([1, 3]);
+  expect(rows.get(3)?.usage).toEqual({ cost_microdollars: 5 });
+});
+
+test("rows that a filter hides are shown by the row before them", () => {
+  const { seqs, places } = restrict(arranged(timeline({}, {}, {}, {})), (seq) => seq % 2 === 0);
+  expect([seqs, [...places]]).toEqual([
+    [2, 4],
+    [0, 0, 0, 0, 1],
+  ]);
 });

@@ -7,9 +7,11 @@ import {
   type ExportFormat,
   type Facets,
   type OpenQuestion,
+  type OutlinePage,
   parseEvent,
   type QuestionPage,
   type Run,
+  type RunRequest,
   SEARCH_KINDS,
   type SearchAnswer,
   type SearchFilter,
@@ -102,6 +104,12 @@ export async function listEvents(
   return { events: answer.events.map(parseEvent), has_more: answer.has_more };
 }
 
+/** Load the outline of the events after a seq, as far as one page goes. */
+export function getOutline(sessionId: string, after: number, signal?: AbortSignal): Promise<OutlinePage> {
+  const query = { after_seq: after };
+  return request<OutlinePage>(`${sessionPath(sessionId)}/outline`, { query, ...(signal && { signal }) });
+}
+
 const HITS_PER_PAGE = 30;
 
 /** Find events by the words of their texts, from a page on. */
@@ -109,6 +117,7 @@ export function searchEvents(
   filter: SearchFilter,
   page: string | null,
   signal?: AbortSignal,
+  limit = HITS_PER_PAGE,
 ): Promise<SearchAnswer> {
   const query: Query = {
     q: filter.query,
@@ -126,7 +135,7 @@ export function searchEvents(
     until: dayStart(filter.to, 1)?.toISOString(),
     sort: filter.sort,
     group: filter.by_session ? "session" : null,
-    limit: HITS_PER_PAGE,
+    limit,
     page,
   };
   return request<SearchAnswer>("search", { query, ...(signal && { signal }) });
@@ -134,6 +143,11 @@ export function searchEvents(
 
 export async function renameSession(sessionId: string, session_name: string): Promise<Session> {
   return changeSession(sessionId, { session_name });
+}
+
+/** Set the newest run whose end a person has seen. */
+export async function setSeenRun(sessionId: string, seen_run: number): Promise<Session> {
+  return changeSession(sessionId, { seen_run });
 }
 
 export async function archiveSession(sessionId: string, archived: boolean): Promise<Session> {
@@ -153,6 +167,30 @@ export async function requestStop(session: Session): Promise<void> {
     method: "POST",
     body: { request_id: newId(), kind: "stop" },
   });
+}
+
+/** Send a message to the agent of the open run. */
+export async function sendMessage(session: Session, text: string): Promise<RunRequest> {
+  const answer = await request<{ request: RunRequest }>(requestsPath(session.session_id, session.run), {
+    method: "POST",
+    body: { request_id: newId(), kind: "message", payload: { text } },
+  });
+  return answer.request;
+}
+
+const SETTLING_SECONDS = 20;
+
+/** Load a request, once it is settled or some seconds have passed. */
+export async function awaitRequest(
+  sessionId: string,
+  { run, request_id }: RunRequest,
+  signal?: AbortSignal,
+): Promise<RunRequest> {
+  const answer = await request<{ request: RunRequest }>(
+    `${requestsPath(sessionId, run)}/${encodeURIComponent(request_id)}`,
+    { query: { wait: SETTLING_SECONDS }, ...(signal && { signal }) },
+  );
+  return answer.request;
 }
 
 /** Load the questions that have waited longest; a page is more than a person can answer. */
@@ -219,6 +257,10 @@ export function openEventsFeed(
     accept: "text/event-stream",
     signal,
   });
+}
+
+function requestsPath(sessionId: string, run: number): string {
+  return `${sessionPath(sessionId)}/runs/${run}/requests`;
 }
 
 function sessionPath(sessionId: string): string {

@@ -1,10 +1,8 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
 import { explain } from "../api/errors";
 import { exportSession } from "../api/routes";
 import { oneLine } from "../text/visible";
 import { Dialog } from "../ui/dialog";
-import { Icon } from "../ui/icons";
 import type { ExportFormat, Session } from "../wire";
 
 const FORMATS: readonly (readonly [format: ExportFormat, label: string])[] = [
@@ -15,56 +13,41 @@ const FORMATS: readonly (readonly [format: ExportFormat, label: string])[] = [
 /** Delay before the memory of a download is freed: the browser has then begun to read it. */
 const KEPT_MS = 60_000;
 
-export function ExportSession({ session }: { session: Session }) {
-  const [isAsking, setAsking] = useState(false);
+/** The choice of a format, in which the session is then saved. */
+export function ExportSession({ session, onClose }: { session: Session; onClose(): void }) {
   const load = useMutation({
     mutationFn: (format: ExportFormat) => exportSession(session.session_id, format),
     onSuccess(file) {
       download(file);
-      setAsking(false);
+      onClose();
     },
   });
   return (
-    <>
-      <button
-        type="button"
-        className="button quiet"
-        onClick={() => {
-          load.reset();
-          setAsking(true);
-        }}
-      >
-        <Icon name="down" />
-        <span>Export…</span>
-      </button>
-      {isAsking && (
-        <Dialog
-          title={`Export “${oneLine(session.session_name)}”`}
-          onClose={() => setAsking(false)}
-          actions={FORMATS.map(([format, label]) => (
-            <button
-              key={format}
-              type="button"
-              className="button"
-              disabled={load.isPending}
-              onClick={() => load.mutate(format)}
-            >
-              {label}
-            </button>
-          ))}
+    <Dialog
+      title={`Export “${oneLine(session.session_name)}”`}
+      onClose={onClose}
+      actions={FORMATS.map(([format, label]) => (
+        <button
+          key={format}
+          type="button"
+          className="button"
+          disabled={load.isPending}
+          onClick={() => load.mutate(format)}
         >
-          <p>
-            The file has the prompts, answers and tool calls of the session, without the thinking. Recognised
-            credentials are masked. Read the file before you share it.
-          </p>
-          {load.error && (
-            <p className="problem" role="alert">
-              {explain(load.error)}
-            </p>
-          )}
-        </Dialog>
+          {label}
+        </button>
+      ))}
+    >
+      <p>
+        The file has the prompts, answers and tool calls of the session, without the thinking. Recognised
+        credentials are masked. Read the file before you share it.
+      </p>
+      {load.error && (
+        <p className="problem" role="alert">
+          {explain(load.error)}
+        </p>
       )}
-    </>
+    </Dialog>
   );
 }
 

@@ -1,27 +1,15 @@
-import { useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
-import { listRuns } from "../api/routes";
 import { useSessions } from "../hooks/use-sessions";
-import { cost, duration, fullTime, hasCost, wholeNumber } from "../text/format";
+import { cost, fullTime, wholeNumber } from "../text/format";
 import { addressOf, sessionLink } from "../text/route";
-import { commandLine, commandsFor } from "../text/shell";
-import { visible } from "../text/visible";
+import { commandsFor } from "../text/shell";
 import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
 import { CopyButton } from "../ui/copy-button";
 import { Moment } from "../ui/moment";
-import { NumberHeading } from "../ui/number-heading";
 import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import {
-  commandOf,
-  defaultFilter,
-  isByHand,
-  type Run,
-  type Session,
-  type SessionFilter,
-  type Usage,
-} from "../wire";
+import { defaultFilter, isByHand, type Session, type SessionFilter, type Usage } from "../wire";
 
 export function Facts({ session }: { session: Session }) {
   const { usage } = session;
@@ -101,8 +89,6 @@ export function Facts({ session }: { session: Session }) {
         </Fact>
       </dl>
       <UsageFacts usage={usage} />
-      {session.executor === "command" && <Program session={session} />}
-      {session.run > 1 && <Runs session={session} />}
       {session.child_count > 0 && <Children session={session} />}
       <h2>In a terminal</h2>
       {commandsFor(session).map(({ purpose, text }) => (
@@ -155,55 +141,6 @@ function UsageFacts({ usage }: { usage: Usage }) {
   );
 }
 
-function useRuns(session: Session) {
-  return useQuery({
-    queryKey: ["runs", session.session_id, session.generation, session.run, session.state],
-    queryFn: ({ signal }) => listRuns(session.session_id, signal),
-  });
-}
-
-/** The program of the newest run, as a command line. */
-function Program({ session }: { session: Session }) {
-  const newest = useRuns(session).data?.at(-1);
-  const words = newest ? commandOf(newest) : [];
-  if (words.length === 0) return null;
-  return (
-    <>
-      <h2>Program</h2>
-      <CommandLine text={visible(commandLine(words))} />
-    </>
-  );
-}
-
-function Runs({ session }: { session: Session }) {
-  const runs = useRuns(session);
-  return (
-    <>
-      <h2>Runs</h2>
-      <table className="runs">
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            <th scope="col">End</th>
-            <NumberHeading>Duration</NumberHeading>
-            <NumberHeading>Cost</NumberHeading>
-          </tr>
-        </thead>
-        <tbody>
-          {runs.data?.toReversed().map((run) => (
-            <tr key={run.run}>
-              <td>{run.run}</td>
-              <td>{run.reason ?? "running"}</td>
-              <td className="number">{tookOf(run)}</td>
-              <td className="number">{hasCost(run.usage) && cost(run.usage)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </>
-  );
-}
-
 const CHILDREN_MS = 5000;
 
 function Children({ session }: { session: Session }) {
@@ -227,9 +164,4 @@ function Children({ session }: { session: Session }) {
       </ul>
     </>
   );
-}
-
-function tookOf(run: Run): string {
-  if (run.finished_at === null) return "";
-  return duration((Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000);
 }

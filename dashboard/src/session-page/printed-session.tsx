@@ -58,7 +58,7 @@ export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): 
           </p>
           {rows.map((row) => (
             <Boundary key={row.seq} fallback={<p>Event {row.seq} cannot be shown.</p>}>
-              <EventRow row={row} sessionId={sessionId} isOpen onToggle={ignore} onToggleSubagent={ignore} />
+              <EventRow row={row} sessionId={sessionId} isOpen onToggle={ignore} onToggleFold={ignore} />
             </Boundary>
           ))}
         </div>

@@ -1,16 +1,25 @@
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { explain, hasCode } from "../api/errors";
-import { archiveSession, deleteSession, getResult, requestStop } from "../api/routes";
+import {
+  archiveSession,
+  deleteSession,
+  exportSession,
+  getResult,
+  requestStop,
+  setSeenRun,
+} from "../api/routes";
 import { watchSession } from "../hooks/end-notifications";
 import { lastList } from "../hooks/left-place";
 import { useSessionsFeed } from "../hooks/sessions-feed-provider";
 import { goTo } from "../hooks/use-route";
 import { onWatchedChange, setWatched, watchedSessions } from "../state/watched-sessions";
-import { oneLine } from "../text/visible";
-import { CopyButton } from "../ui/copy-button";
+import { byHandCommand, forkCommand, resumeCommand } from "../text/shell";
+import { oneLine, visible } from "../text/visible";
+import { CopyButton, useCopy } from "../ui/copy-button";
 import { Dialog } from "../ui/dialog";
 import { Icon } from "../ui/icons";
+import { Menu, MenuItem } from "../ui/menu";
 import { useToasts } from "../ui/toasts";
 import { isRunning, type Session, takesRequests } from "../wire";
 import { ExportSession } from "./export-session";
@@ -18,23 +27,78 @@ import { ExportSession } from "./export-session";
 interface SessionActionsProps {
   readonly session: Session;
   onChange(session: Session): void;
+  onPrint(): void;
+  onRename(): void;
+  /** Null if the session takes no messages. */
+  readonly onTell: (() => void) | null;
 }
 
-export function SessionActions({ session, onChange, onPrint }: SessionActionsProps & { onPrint(): void }) {
+export function SessionActions(props: SessionActionsProps) {
+  const { session, onPrint, onRename, onTell } = props;
+  const [isDeleting, setDeleting] = useState(false);
+  const [isExporting, setExporting] = useState(false);
   const isOpen = isRunning(session);
   return (
     <div className="acts" role="toolbar" aria-label="Acts on this session">
       {isOpen && <Bell sessionId={session.session_id} />}
-      {takesRequests(session) && <Stop session={session} />}
+      {onTell && (
+        <button type="button" className="button" title="Tell the agent something (t)" onClick={onTell}>
+          Tell…
+        </button>
+      )}
+      {takesRequests(session) ? <Stop session={session} /> : <ResumeMenu session={session} />}
       {!isOpen && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
-      <button type="button" className="button quiet" title="Print the whole session" onClick={onPrint}>
-        Print
-      </button>
-      <ExportSession session={session} />
-      <Archive session={session} onChange={onChange} />
-      <Delete session={session} />
+      <Menu label="More acts" icon="more">
+        <CopyMarkdown session={session} />
+        <MenuItem label="Export…" onChoose={() => setExporting(true)} />
+        <MenuItem label="Print" onChoose={onPrint} />
+        <MenuItem label="Rename" onChoose={onRename} />
+        <ArchiveItem {...props} />
+        <UnseenItem {...props} />
+        <MenuItem label="Delete…" isDangerous onChoose={() => setDeleting(true)} />
+      </Menu>
+      {isExporting && <ExportSession session={session} onClose={() => setExporting(false)} />}
+      {isDeleting && <DeleteDialog session={session} onClose={() => setDeleting(false)} />}
     </div>
   );
+}
+
+/** The commands that continue the session, to copy: agents are started from the person's own shell. */
+function ResumeMenu({ session }: { session: Session }) {
+  const copy = useCopy();
+  const byHand = byHandCommand(session);
+  const items: readonly (readonly [string, string])[] = [
+    ["Copy the command", resumeCommand(session)],
+    ["Copy it for a fork", forkCommand(session)],
+    ...(byHand ? ([["Copy it for Claude Code", byHand]] as const) : []),
+  ];
+  return (
+    <Menu label="Resume">
+      {items.map(([label, text]) => (
+        <MenuItem key={label} label={label} hint={visible(text)} onChoose={() => void copy(text)} />
+      ))}
+    </Menu>
+  );
+}
+
+function CopyMarkdown({ session }: { session: Session }) {
+  const copy = useCopy();
+  const text = async () => (await exportSession(session.session_id, "markdown")).text();
+  return <MenuItem label="Copy as Markdown" onChoose={() => void copy(text)} />;
+}
+
+function UnseenItem({ session, onChange }: SessionActionsProps) {
+  const { show } = useToasts();
+  const unsee = useMutation({
+    mutationFn: () => setSeenRun(session.session_id, session.run - 1),
+    onSuccess(changed) {
+      onChange(changed);
+      show({ text: "Marked as unseen." });
+    },
+    onError: (error) => show({ text: explain(error) }),
+  });
+  if (isRunning(session)) return null;
+  return <MenuItem label="Mark as unseen" onChoose={() => unsee.mutate()} />;
 }
 
 function Bell({ sessionId }: { sessionId: string }) {
@@ -101,7 +165,7 @@ function Stop({ session }: { session: Session }) {
   );
 }
 
-function Archive({ session, onChange }: SessionActionsProps) {
+function ArchiveItem({ session, onChange }: SessionActionsProps) {
   const { show } = useToasts();
   const { learn } = useSessionsFeed();
   const isArchived = session.archived_at !== null;
@@ -116,20 +180,11 @@ function Archive({ session, onChange }: SessionActionsProps) {
     onError: (error) => show({ text: explain(error) }),
   });
   return (
-    <button
-      type="button"
-      className="button quiet"
-      disabled={archive.isPending}
-      onClick={() => archive.mutate(!isArchived)}
-    >
-      <Icon name="archive" />
-      <span>{isArchived ? "Unarchive" : "Archive"}</span>
-    </button>
+    <MenuItem label={isArchived ? "Unarchive" : "Archive"} onChoose={() => archive.mutate(!isArchived)} />
   );
 }
 
-function Delete({ session }: { session: Session }) {
-  const [isAsking, setAsking] = useState(false);
+function DeleteDialog({ session, onClose }: { session: Session; onClose(): void }) {
   const { show } = useToasts();
   const { forget } = useSessionsFeed();
   const name = oneLine(session.session_name);
@@ -143,49 +198,34 @@ function Delete({ session }: { session: Session }) {
   });
   const isHeld = hasCode(remove.error, "session_running");
   return (
-    <>
-      <button
-        type="button"
-        className="button quiet danger"
-        onClick={() => {
-          remove.reset();
-          setAsking(true);
-        }}
-      >
-        <Icon name="trash" />
-        <span>Delete…</span>
-      </button>
-      {isAsking && (
-        <Dialog
-          title={`Delete “${name}”?`}
-          onClose={() => setAsking(false)}
-          actions={
-            <button
-              type="button"
-              className="button danger"
-              disabled={remove.isPending}
-              onClick={() => remove.mutate(isHeld)}
-            >
-              {isHeld ? "Delete anyway" : "Delete the session"}
-            </button>
-          }
+    <Dialog
+      title={`Delete “${name}”?`}
+      onClose={onClose}
+      actions={
+        <button
+          type="button"
+          className="button danger"
+          disabled={remove.isPending}
+          onClick={() => remove.mutate(isHeld)}
         >
-          <p>The session, its runs, events and transcripts are deleted. This cannot be undone.</p>
-          {isHeld ? (
-            <p className="problem" role="alert">
-              {takesRequests(session)
-                ? "The session is running. Its agent would continue without a session. Stop it first."
-                : "A person works in the session, in a program of their own. End it there first."}
-            </p>
-          ) : (
-            remove.error && (
-              <p className="problem" role="alert">
-                {explain(remove.error)}
-              </p>
-            )
-          )}
-        </Dialog>
+          {isHeld ? "Delete anyway" : "Delete the session"}
+        </button>
+      }
+    >
+      <p>The session, its runs, events and transcripts are deleted. This cannot be undone.</p>
+      {isHeld ? (
+        <p className="problem" role="alert">
+          {takesRequests(session)
+            ? "The session is running. Its agent would continue without a session. Stop it first."
+            : "A person works in the session, in a program of their own. End it there first."}
+        </p>
+      ) : (
+        remove.error && (
+          <p className="problem" role="alert">
+            {explain(remove.error)}
+          </p>
+        )
       )}
-    </>
+    </Dialog>
   );
 }

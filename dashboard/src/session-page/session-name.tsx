@@ -1,20 +1,19 @@
 import { useMutation } from "@tanstack/react-query";
-import { useState } from "react";
 import { explain } from "../api/errors";
 import { renameSession } from "../api/routes";
 import { Icon } from "../ui/icons";
-import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
 import type { Session } from "../wire";
 
-export function SessionName({
-  session,
-  onChange,
-}: {
-  session: Session;
-  onChange: (session: Session) => void;
-}) {
-  const [draft, setDraft] = useState<string | null>(null);
+interface SessionNameProps {
+  readonly session: Session;
+  /** The new name as far as it is typed; null while nobody renames the session. */
+  readonly draft: string | null;
+  setDraft(draft: string | null): void;
+  onChange(session: Session): void;
+}
+
+export function SessionName({ session, draft, setDraft, onChange }: SessionNameProps) {
   const rename = useMutation({
     mutationFn: (name: string) => renameSession(session.session_id, name),
     onSuccess(renamed) {
@@ -63,7 +62,9 @@ export function SessionName({
             maxLength={200}
             dir="auto"
             onChange={(event) => setDraft(event.target.value)}
-            onKeyDown={(event) => event.key === "Escape" && setDraft(null)}
+            onKeyDown={(event) => {
+              if (event.key === "Escape") setDraft(null);
+            }}
           />
           <button type="submit" className="button primary" disabled={rename.isPending}>
             Save
@@ -78,13 +79,6 @@ export function SessionName({
           )}
         </form>
       )}
-      <span className="session-state">
-        <StateBadge state={session.state} />
-        <span className="number quiet-text">
-          <RunDuration session={session} />
-        </span>
-        {session.archived_at && <span className="tag">archived</span>}
-      </span>
     </div>
   );
 }

@@ -1,41 +1,67 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import type { Connection } from "../api/stream";
+import { lastList } from "../hooks/left-place";
+import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
+import { goTo } from "../hooks/use-route";
 import { useTitle } from "../hooks/use-title";
 import { SessionQuestions } from "../questions/session-questions";
-import { sessionsLink } from "../text/route";
+import { changedFiles } from "../state/changed-files";
+import { wholeNumber } from "../text/format";
+import { partLink, SESSION_PARTS, type SessionPart, sessionsLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Empty, Failed } from "../ui/empty";
+import { type Session, takesRequests } from "../wire";
 import "../styles/session-page.css";
+import "../styles/session-parts.css";
 import "../styles/event-rows.css";
 import "../styles/content.css";
 import "../styles/rich-text.css";
+import { ChangesPart } from "./changes/changes-part";
 import { Facts } from "./facts";
+import { OutlinePanel } from "./outline-panel";
 import { PrintedSession } from "./printed-session";
-import { SessionActions } from "./session-actions";
-import { SessionName } from "./session-name";
+import { RawPart } from "./raw-part";
+import { RunsPart } from "./runs-part";
+import { SessionHeader } from "./session-header";
+import { TellAgent } from "./tell-agent";
 import { TimelineView } from "./timeline/timeline-view";
 import { useFollowedSession } from "./use-followed-session";
+import { useNeighbours } from "./use-neighbours";
+import { useOutline } from "./use-outline";
 
 interface SessionViewProps {
   readonly sessionId: string;
   readonly seq: number | null;
   /** The search query by which the event was found. */
   readonly query: string | null;
+  readonly part: SessionPart;
   onConnection(connection: Connection): void;
 }
 
-export function SessionView({ sessionId, seq, query, onConnection }: SessionViewProps) {
-  const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
-  const isNarrow = useMedia("(max-width: 900px)");
-  const [showsFacts, setShowsFacts] = useState(!isNarrow);
+const PART_WORDS: Readonly<Record<SessionPart, string>> = {
+  conversation: "Conversation",
+  changes: "Changes",
+  runs: "Runs",
+  raw: "Raw",
+};
 
+export function SessionView({ sessionId, seq, query, part, onConnection }: SessionViewProps) {
+  const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
+  const isPresent = followed.phase === "present";
+  const outline = useOutline(
+    sessionId,
+    isPresent ? followed.session.generation : "",
+    isPresent ? followed.timeline.head : 0,
+  );
+  const isNarrow = useMedia("(max-width: 900px)");
+  const [tells, setTells] = useState(false);
   const [isPrinting, setPrinting] = useState(false);
   const print = () => setPrinting(true);
   // The browser's own command would print only the visible part.
   const printByKeys = useEffectEvent((event: KeyboardEvent) => {
     if (event.key.toLowerCase() !== "p" || event.altKey || event.shiftKey) return;
-    if (!(event.ctrlKey || event.metaKey) || followed.phase !== "present") return;
+    if (!(event.ctrlKey || event.metaKey) || !isPresent) return;
     event.preventDefault();
     print();
   });
@@ -45,7 +71,16 @@ export function SessionView({ sessionId, seq, query, onConnection }: SessionView
     return () => window.removeEventListener("keydown", onKey);
   }, []);
 
-  useTitle(followed.phase === "present" ? oneLine(followed.session.session_name) : null);
+  const leave = () => goTo(lastList());
+  const goToNeighbour = useNeighbours(sessionId);
+  useKeys({
+    Escape: leave,
+    "[": () => goToNeighbour(-1),
+    "]": () => goToNeighbour(1),
+    ...(isPresent && takesRequests(followed.session) && { t: () => setTells(true) }),
+  });
+
+  useTitle(isPresent ? oneLine(followed.session.session_name) : null);
   useEffect(() => onConnection(connection), [connection, onConnection]);
 
   switch (followed.phase) {
@@ -62,26 +97,87 @@ export function SessionView({ sessionId, seq, query, onConnection }: SessionView
       );
     case "present": {
       const { session, timeline } = followed;
+      const tabs = <Tabs session={session} part={part} files={changedFiles(outline.entries).length} />;
       return (
         <div className="session">
-          <div className="session-top">
-            <SessionName session={session} onChange={learn} />
-            <SessionActions session={session} onChange={learn} onPrint={print} />
-          </div>
-          <details
-            className="session-facts"
-            open={showsFacts}
-            onToggle={(event) => setShowsFacts(event.currentTarget.open)}
-          >
-            <summary>About this session</summary>
-            <Facts session={session} />
-          </details>
+          <SessionHeader
+            session={session}
+            timeline={timeline}
+            onChange={learn}
+            onPrint={print}
+            onTell={takesRequests(session) ? () => setTells(!tells) : null}
+          />
+          {tells && <TellAgent session={session} onClose={() => setTells(false)} />}
           {isPrinting && <PrintedSession session={session} onEnd={() => setPrinting(false)} />}
-          <TimelineView session={session} timeline={timeline} seq={seq} query={query} onShow={show}>
-            <SessionQuestions session={session} />
-          </TimelineView>
+          <div className="session-body">
+            {part === "conversation" ? (
+              <TimelineView
+                session={session}
+                timeline={timeline}
+                seq={seq}
+                query={query}
+                outline={outline}
+                tabs={tabs}
+                onShow={show}
+              >
+                <SessionQuestions session={session} />
+              </TimelineView>
+            ) : (
+              <section className="session-part" aria-label={PART_WORDS[part]}>
+                <div className="tab-bar">{tabs}</div>
+                <Part part={part} session={session} outline={outline} />
+              </section>
+            )}
+            <aside className="session-side" aria-label="About this session">
+              <details className="side-outline" open={!isNarrow}>
+                <summary>Outline</summary>
+                <OutlinePanel sessionId={sessionId} outline={outline} />
+              </details>
+              <details className="side-facts">
+                <summary>About this session</summary>
+                <Facts session={session} />
+              </details>
+            </aside>
+          </div>
         </div>
       );
     }
+  }
+}
+
+function Tabs({ session, part, files }: { session: Session; part: SessionPart; files: number }) {
+  const counts: Partial<Record<SessionPart, number>> = { changes: files, runs: session.run };
+  return (
+    <nav className="tabs" aria-label="Parts of this session">
+      {SESSION_PARTS.map((each) => (
+        <a
+          key={each}
+          href={partLink(session.session_id, each)}
+          aria-current={each === part ? "page" : undefined}
+        >
+          {PART_WORDS[each]}
+          {counts[each] !== undefined && (
+            <span className="tab-count number">{wholeNumber(counts[each])}</span>
+          )}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+interface PartProps {
+  readonly part: SessionPart;
+  readonly session: Session;
+  readonly outline: ReturnType<typeof useOutline>;
+}
+
+function Part({ part, session, outline }: PartProps) {
+  switch (part) {
+    case "changes":
+      return <ChangesPart session={session} outline={outline} />;
+    case "runs":
+      return <RunsPart session={session} outline={outline} />;
+    default:
+      return <RawPart session={session} />;
   }
 }

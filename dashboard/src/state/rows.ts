@@ -2,12 +2,14 @@
  *
  * Every seq has a row, also while its event is not loaded, unless the event is part of another row. The end of
  * a call is part of the row of its beginning. The events of a folded subagent are part of the call that started
- * it. The parts of a message are part of its first part. Model requests have no row. Folded copied events are part of
+ * it. The parts of a message are part of its first part. Model requests have no row, nor has the usage of a run, which is
+ * part of the row of its end. Folded copied events are part of
  * one row without an event, the first.
  * Rows are in the order of their seqs, except that the events of a subagent are together below its call.
  */
 
 import { type EventOf, isRunning, type Session, type SessionEvent } from "../wire";
+import type { CallGroup } from "./call-groups";
 import { type CallTree, keyOf, partOf } from "./call-tree";
 import type { Timeline } from "./timeline";
 
@@ -44,6 +46,10 @@ interface RowBase {
   readonly beginsRun: number | null;
   /** Whether a subagent begins here whose call is not loaded. */
   readonly beginsSubagent: boolean;
+  /** The fold around the calls that begin here. */
+  readonly group?: CallGroup;
+  /** At the end of a run: what the run used. */
+  readonly usage?: EventOf<"usage">["usage"];
 }
 
 export type Row = RowBase &
@@ -79,6 +85,10 @@ export function arrange(
     const waiting = [{ event: first, depth, fold: null as number | null }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
       const { event, depth, fold } = next;
+      if (event.kind === "usage") {
+        places[event.seq] = fold ?? Math.max(0, seqs.length - 1);
+        continue;
+      }
       const place = fold ?? seqs.length;
       places[event.seq] = place;
       if (fold === null) {
@@ -97,6 +107,10 @@ export function arrange(
 
   function toRow(base: RowBase): Row {
     const { event } = base;
+    if (event.kind === "session_stop") {
+      const usage = usages.get(event.run);
+      return { ...base, kind: "event", ...(usage && { usage }) };
+    }
     if (event.kind !== "pre_tool" && event.kind !== "post_tool") return { ...base, kind: "event" };
     const key = keyOf(event);
     const isBegin = key !== null && tree.begun.get(key) === event;
@@ -108,6 +122,8 @@ export function arrange(
     return { ...base, kind: "call", call: toCall(event, own, tree, canRun), subagent };
   }
 
+  const usages = new Map<number | null, EventOf<"usage">["usage"]>();
+  for (const event of tree.events.values()) if (event.kind === "usage") usages.set(event.run, event.usage);
   const tops = topsOf(tree);
   for (let seq = folded + 1; seq <= timeline.head; seq += 1) {
     if (!timeline.events.has(seq)) {

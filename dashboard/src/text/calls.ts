@@ -39,28 +39,30 @@ export interface Edit {
   readonly after: string;
 }
 
+const PATHS = ["file_path", "filePath", "notebook_path", "absolute_path", "path"];
+const PATCH = "*** Begin Patch";
+
+/** Agents name their tools differently, so the form of the input decides. */
 export function inputOf(toolName: string, input: Input): CallInput {
-  const path = typeof input.file_path === "string" ? input.file_path : "";
-  switch (toolName) {
-    case "Edit": {
-      const edit = toEdit(input);
-      return edit ? { kind: "edits", path, edits: [edit] } : { kind: "other", input };
-    }
-    case "MultiEdit": {
-      const edits = Array.isArray(input.edits) ? input.edits.map(toEdit).filter((edit) => edit !== null) : [];
-      return edits.length > 0 ? { kind: "edits", path, edits } : { kind: "other", input };
-    }
-    case "Write":
-      return typeof input.content === "string"
-        ? { kind: "file", path, text: input.content }
-        : { kind: "other", input };
-    case "Bash": {
-      const { command, ...rest } = input;
-      return typeof command === "string" ? { kind: "command", command, rest } : { kind: "other", input };
-    }
-    default:
-      return { kind: "other", input };
+  const path = PATHS.map((name) => input[name]).find((value) => typeof value === "string") ?? "";
+  const edits = (Array.isArray(input.edits) ? input.edits : [input])
+    .map(toEdit)
+    .filter((edit) => edit !== null);
+  if (edits.length > 0) return { kind: "edits", path: String(path), edits };
+  const { command, content, ...rest } = input;
+  if (path !== "" && typeof content === "string" && /write|create/i.test(toolName)) {
+    return { kind: "file", path: String(path), text: content };
   }
+  if (typeof command === "string" && toolName === "Bash") {
+    return { kind: "command", command, rest: content === undefined ? rest : { content, ...rest } };
+  }
+  return { kind: "other", input };
+}
+
+/** Return the patch in an input, in the form of Codex. */
+export function patchIn(input: Input): string | null {
+  const found = Object.values(input).find((value) => typeof value === "string" && value.includes(PATCH));
+  return typeof found === "string" ? found.slice(found.indexOf(PATCH)) : null;
 }
 
 export type CallOutput =
@@ -87,7 +89,8 @@ export function outputOf(output: unknown): CallOutput {
 
 function toEdit(edit: unknown): Edit | null {
   if (!isRecord(edit)) return null;
-  const { old_string: before, new_string: after } = edit;
+  const before = edit.old_string ?? edit.oldText;
+  const after = edit.new_string ?? edit.newText;
   return typeof before === "string" && typeof after === "string" ? { before, after } : null;
 }
 

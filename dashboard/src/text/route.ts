@@ -22,9 +22,14 @@ export type Route =
       readonly seq: number | null;
       /** The search query by which the event was found; its words are marked. */
       readonly query: string | null;
+      readonly part: SessionPart;
     }
   | { readonly view: "code"; readonly code: string; readonly place: string | null }
   | { readonly view: "unknown" };
+
+export const SESSION_PARTS = ["conversation", "changes", "runs", "raw"] as const;
+/** A part of the page of a session. */
+export type SessionPart = (typeof SESSION_PARTS)[number];
 
 export function parseRoute(hash: string): Route {
   const fragment = hash.replace(/^#/, "");
@@ -39,9 +44,11 @@ export function parseRoute(hash: string): Route {
     return { view: "search", filter: parseSearch(parameters) };
   if (first !== "sessions") return { view: "unknown" };
   if (sessionId === undefined) return { view: "sessions", filter: parseFilter(parameters) };
-  if (seqWord === undefined) return { view: "session", sessionId, seq: null, query: null };
+  const part = oneOf(SESSION_PARTS, seqWord ?? "conversation");
+  if (part !== null && seq === undefined) return { view: "session", sessionId, seq: null, query: null, part };
   if (seqWord === "seq" && /^[1-9][0-9]{0,14}$/.test(seq ?? "")) {
-    return { view: "session", sessionId, seq: Number(seq), query: parameters.get("q") || null };
+    const query = parameters.get("q") || null;
+    return { view: "session", sessionId, seq: Number(seq), query, part: "conversation" };
   }
   return { view: "unknown" };
 }
@@ -84,6 +91,11 @@ export function searchLink(filter: Partial<SearchFilter> = {}): string {
 export function sessionLink(sessionId: string, seq?: number, query?: string): string {
   const base = `#/sessions/${encodeURIComponent(sessionId)}`;
   return seq === undefined ? base : linkTo(`${base}/seq/${seq}`, { q: query ?? null });
+}
+
+/** Return a link to a part of the page of a session. */
+export function partLink(sessionId: string, part: SessionPart): string {
+  return part === "conversation" ? sessionLink(sessionId) : `${sessionLink(sessionId)}/${part}`;
 }
 
 /** Return a link as an address to copy. */

@@ -28,6 +28,17 @@ export function resumeCommand(session: Addressed): string {
   return `${inProject(session)}ao-resume ${nameOf(session)} -p '…'`;
 }
 
+/** Return the command that resumes a copy of a session, which leaves the session as it is. */
+export function forkCommand(session: Addressed): string {
+  return `${inProject(session)}ao-resume ${nameOf(session)} --fork NAME -p '…'`;
+}
+
+/** Return the command with which a session of Claude Code is continued by hand; null for another agent. */
+export function byHandCommand(session: Addressed & { readonly executor: string | null }): string | null {
+  if (session.executor !== "claude") return null;
+  return `${inProject(session)}claude --resume ${quote(session.session_id)}`;
+}
+
 /** Return commands for actions outside the dashboard: agents are started from the person's own shell. */
 export function commandsFor(session: Addressed): readonly SessionCommand[] {
   const begin = inProject(session);

@@ -49,6 +49,19 @@ export function CopyButton({ label, text, isCompact = false, icon = "copy" }: Co
   );
 }
 
+/** Return a function that copies a text, or a text that it loads, and tells it in a toast. */
+export function useCopy(): (text: string | (() => Promise<string>)) => Promise<void> {
+  const { show } = useToasts();
+  return async (text) => {
+    try {
+      await writeClipboard(typeof text === "string" ? text : await text());
+      show({ text: "Copied." });
+    } catch (error) {
+      show({ text: `Not copied: ${explain(error)}` });
+    }
+  };
+}
+
 async function writeClipboard(text: string): Promise<void> {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   throw new Error("the browser permits copying only on https and on localhost");

@@ -17,11 +17,15 @@ export function CallDetails({ call }: { call: Call }) {
   const input = call.begun ? inputOf(call.toolName, call.begun.tool_input) : null;
   const output = useMemo(() => outputOf(call.ended?.tool_output), [call.ended]);
   const error = errorOf(call);
+  // The output of an edit that ended well repeats that it did.
+  const isEdit = input?.kind === "edits" || input?.kind === "file";
   return (
     <Late fallback={<div className="placeholder" />}>
       {input && <Input input={input} />}
       {error !== null && <PlainText text={error} className="error-text" />}
-      <Output output={output} isTerminal={input?.kind === "command"} repeats={error} />
+      {!(isEdit && call.outcome === "ok") && (
+        <Output output={output} isTerminal={input?.kind === "command"} repeats={error} />
+      )}
     </Late>
   );
 }

@@ -1,7 +1,16 @@
 import { memo } from "react";
 import { QuestionContext } from "../../questions/question-context";
+import type { CallGroup } from "../../state/call-groups";
 import type { Row } from "../../state/rows";
-import { clockTime, compactNumber, fullTime, money, wholeNumber } from "../../text/format";
+import {
+  clockTime,
+  compactNumber,
+  fullTime,
+  money,
+  plural,
+  shortDuration,
+  wholeNumber,
+} from "../../text/format";
 import { subjectOf } from "../../text/questions";
 import { sessionLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
@@ -18,14 +27,15 @@ interface EventRowProps {
   readonly sessionId: string;
   readonly isOpen: boolean;
   onToggle(seq: number): void;
-  onToggleSubagent(key: string): void;
+  onToggleFold(key: string): void;
 }
 
 /** One row of the timeline, memoised: scrolling renders the list, but only changed rows again. */
 export const EventRow = memo(function EventRow(props: EventRowProps) {
-  const { row, sessionId, isOpen, onToggleSubagent } = props;
+  const { row, sessionId, isOpen, onToggleFold } = props;
   const { event, depth } = row;
   const onToggle = () => props.onToggle(row.seq);
+  const { group } = row;
   return (
     <>
       {row.beginsRun !== null && <RunBorder run={row.beginsRun} at={event.at} />}
@@ -34,39 +44,78 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
           <Icon name="subagent" /> Subagent of a call that is not loaded
         </p>
       )}
-      <div
-        className={`event event-${event.kind} ${event.late ? "is-late" : ""}`}
-        data-depth={Math.min(depth, 6)}
-      >
-        <a
-          className="event-seq number"
-          href={sessionLink(sessionId, row.seq)}
-          title={`Link to event ${row.seq}`}
+      {group && <CallGroupLine group={group} row={row} sessionId={sessionId} onToggle={onToggleFold} />}
+      {(!group || group.isOpen) && (
+        <div
+          className={`event event-${event.kind} ${event.late ? "is-late" : ""}`}
+          data-depth={Math.min(depth, 6)}
         >
-          {row.seq}
-        </a>
-        <div className="event-body">
-          {row.kind === "call" ? (
-            <CallRow
-              call={row.call}
-              subagent={row.subagent}
-              isOpen={isOpen}
-              onToggle={onToggle}
-              onToggleSubagent={onToggleSubagent}
-            />
-          ) : (
-            <EventBody event={event} isOpen={isOpen} onToggle={onToggle} />
-          )}
+          <a
+            className="event-seq number"
+            href={sessionLink(sessionId, row.seq)}
+            title={`Link to event ${row.seq}`}
+          >
+            {row.seq}
+          </a>
+          <div className="event-body">
+            {row.kind === "call" ? (
+              <CallRow
+                call={row.call}
+                subagent={row.subagent}
+                isOpen={isOpen}
+                onToggle={onToggle}
+                onToggleSubagent={onToggleFold}
+              />
+            ) : (
+              <EventBody event={event} usage={row.usage} isOpen={isOpen} onToggle={onToggle} />
+            )}
+          </div>
+          <time className="event-time number" dateTime={event.at} title={fullTime(event.at)}>
+            {event.late && <span className="tag">late</span>}
+            {event.inherited && <span className="tag">copied</span>}
+            {clockTime(event.at)}
+          </time>
         </div>
-        <time className="event-time number" dateTime={event.at} title={fullTime(event.at)}>
-          {event.late && <span className="tag">late</span>}
-          {event.inherited && <span className="tag">copied</span>}
-          {clockTime(event.at)}
-        </time>
-      </div>
+      )}
     </>
   );
 });
+
+interface CallGroupLineProps {
+  readonly group: CallGroup;
+  readonly row: Row;
+  readonly sessionId: string;
+  onToggle(key: string): void;
+}
+
+/** The fold around tool calls that follow each other. */
+function CallGroupLine({ group, row, sessionId, onToggle }: CallGroupLineProps) {
+  return (
+    <div className="event call-group" data-testid="call-group">
+      <a
+        className="event-seq number"
+        href={sessionLink(sessionId, row.seq)}
+        title={`Link to event ${row.seq}`}
+      >
+        {row.seq}
+      </a>
+      <button
+        type="button"
+        className={`fold-line ${group.isBad ? "tone-bad" : ""}`}
+        aria-expanded={group.isOpen}
+        onClick={() => onToggle(group.key)}
+      >
+        <Icon name="chevron" className={`fold-mark ${group.isOpen ? "is-open" : ""}`} />
+        <span className="fold-label">{plural(group.count, "call")}</span>
+        <bdi className="fold-gist">{oneLine(group.words)}</bdi>
+        {group.seconds !== null && <span className="number quiet-text">{shortDuration(group.seconds)}</span>}
+      </button>
+      <time className="event-time number" dateTime={row.event.at} title={fullTime(row.event.at)}>
+        {clockTime(row.event.at)}
+      </time>
+    </div>
+  );
+}
 
 function RunBorder({ run, at }: { run: number; at: string }) {
   return (
@@ -80,12 +129,13 @@ function RunBorder({ run, at }: { run: number; at: string }) {
 
 interface EventBodyProps {
   readonly event: SessionEvent;
+  readonly usage?: Row["usage"];
   readonly isOpen: boolean;
   onToggle(): void;
 }
 
 /** The content of an event, with one case per kind: a new kind compiles only with a case for it. */
-function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
+function EventBody({ event, usage, isOpen, onToggle }: EventBodyProps) {
   const fold = { isOpen, onToggle };
   switch (event.kind) {
     case "message":
@@ -144,9 +194,8 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
     case "retry":
       return <Notice tone="warn" label={retryLabel(event)} text={event.error} />;
     case "model_request":
-      return null; // has no row
     case "usage":
-      return <Notice label="Usage" text={usageText(event.usage)} />;
+      return null; // has no row
     case "diagnostic":
       return (
         <FoldRow {...fold} label="Diagnostic" gist={oneLine(event.text.slice(0, 300))} tone="warn">
@@ -160,13 +209,13 @@ function EventBody({ event, isOpen, onToggle }: EventBodyProps) {
         </FoldRow>
       );
     case "session_stop":
-      return <RunEnd event={event} />;
+      return <RunEnd event={event} usage={usage} />;
     case "other":
       return <Whole {...fold} event={event} label={event.event_type} />;
   }
 }
 
-function RunEnd({ event }: { event: EventOf<"session_stop"> }) {
+function RunEnd({ event, usage }: { event: EventOf<"session_stop">; usage: Row["usage"] }) {
   const reason = event.reason ?? (event.exit_code ? "failed" : "completed");
   const tone = reason === "completed" ? "good" : reason === "stopped" ? "warn" : "bad";
   return (
@@ -174,7 +223,10 @@ function RunEnd({ event }: { event: EventOf<"session_stop"> }) {
       <strong>
         Run {event.run} {oneLine(reason)}
       </strong>
-      {event.exit_code !== null && <span className="quiet-text">exit code {event.exit_code}</span>}
+      {event.exit_code !== null && event.exit_code !== 0 && (
+        <span className="quiet-text">exit code {event.exit_code}</span>
+      )}
+      {usage && <span className="quiet-text number">{usageText(usage)}</span>}
       {event.error && <PlainText text={event.error} className="error-text" />}
     </div>
   );

@@ -2,6 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
 import { useKeepPlace } from "../../hooks/left-place";
 import { useStable } from "../../hooks/use-stable";
+import type { Tick } from "../../state/outline";
 import { type Arrangement, placeOf, type Row } from "../../state/rows";
 import { toggled } from "../../state/sets";
 import { wholeNumber } from "../../text/format";
@@ -33,7 +34,10 @@ interface TimelineListProps {
   onShow(seqs: readonly number[]): void;
   /** Called when the reader may have scrolled. */
   onMove(): void;
-  onToggleSubagent(key: string): void;
+  onToggleFold(key: string): void;
+  /** Called when the reader opens a row, which must stay in view. */
+  onOpenRow(seq: number): void;
+  readonly ticks: readonly Tick[];
   onJumpToEnd(): void;
 }
 
@@ -108,10 +112,13 @@ export function TimelineList(props: TimelineListProps) {
 
   // A reader who opens a row wants to read from its start, so the list must not follow the end.
   const toggleRow = useStable((seq: number) => {
-    if (!openRows.has(seq)) leaveEnd();
+    if (!openRows.has(seq)) {
+      leaveEnd();
+      props.onOpenRow(seq);
+    }
     setOpenRows(toggled(openRows, seq));
   });
-  const toggleSubagent = useStable(props.onToggleSubagent);
+  const toggleFold = useStable(props.onToggleFold);
 
   const hitSeq = hit === null ? null : (seqs[placeOf(arrangement, hit.seq)] ?? null);
   const isHitReady = isTargetReady && hitSeq !== null && target?.seq === hit?.seq && target?.offset === null;
@@ -168,7 +175,7 @@ export function TimelineList(props: TimelineListProps) {
                 style={{ transform: `translateY(${start}px)` }}
               >
                 {copied && seq === 1 && (
-                  <CopiedFold copied={copied} isOpen={!isFolded} onToggle={() => toggleSubagent(COPIED)} />
+                  <CopiedFold copied={copied} isOpen={!isFolded} onToggle={() => toggleFold(COPIED)} />
                 )}
                 {row ? (
                   <Boundary fallback={<p className="unshown">Event {seq} cannot be shown.</p>}>
@@ -178,7 +185,7 @@ export function TimelineList(props: TimelineListProps) {
                         sessionId={sessionId}
                         isOpen={openRows.has(seq)}
                         onToggle={toggleRow}
-                        onToggleSubagent={toggleSubagent}
+                        onToggleFold={toggleFold}
                       />
                     </Sought>
                   </Boundary>
@@ -189,6 +196,11 @@ export function TimelineList(props: TimelineListProps) {
             );
           })}
         </div>
+      </div>
+      <div className="ticks" aria-hidden="true">
+        {props.ticks.map(({ at, kind }) => (
+          <span key={at} className={`tick tick-${kind}`} style={{ top: `${at / 10}%` }} />
+        ))}
       </div>
       {!isFollowing && (isMoreBelow || fresh > 0) && (
         <button type="button" className="to-end" data-testid="to-end" onClick={props.onJumpToEnd}>
@@ -203,7 +215,7 @@ export function TimelineList(props: TimelineListProps) {
 function estimate(row: Row | undefined): number {
   if (row === undefined) return 40;
   const border = row.beginsRun === null ? 0 : 44;
-  if (row.kind === "call") return 36 + border;
+  if (row.kind === "call" || (row.group && !row.group.isOpen)) return 36 + border;
   const { event } = row;
   if (event.kind !== "message") return 36 + border;
   const lines = event.text.slice(0, 6000).split("\n");

@@ -3,19 +3,29 @@ import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
 import { useKeys } from "../../hooks/use-keys";
-import { goTo, replaceRoute } from "../../hooks/use-route";
-import { callTree, foldsAround } from "../../state/call-tree";
+import { replaceRoute } from "../../hooks/use-route";
+import { foldCalls, restrict, rowKey, toggledFold } from "../../state/call-groups";
+import { type CallTree, callTree, foldsAround, partOf } from "../../state/call-tree";
+import {
+  isBad,
+  nearest,
+  type Outline,
+  passing,
+  SHOWN_WORDS,
+  type Shown,
+  seqOf,
+  ticksOf,
+} from "../../state/outline";
 import { arrange } from "../../state/rows";
-import { toggled } from "../../state/sets";
 import { eventsAfter, type Timeline } from "../../state/timeline";
 import { plural, wholeNumber } from "../../text/format";
-import { searchLink, sessionLink } from "../../text/route";
+import { sessionLink } from "../../text/route";
 import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
-import type { Session } from "../../wire";
+import { isRunning, type Session } from "../../wire";
+import { FindBar } from "../find-bar";
 import { useCopied } from "../use-copied";
-import { JumpBar } from "./jump-bar";
 import { COPIED, TimelineList, type TimelinePlace } from "./timeline-list";
 import type { Target } from "./use-scroll-position";
 
@@ -26,13 +36,17 @@ interface TimelineViewProps {
   readonly seq: number | null;
   /** The search query by which this event was found. */
   readonly query: string | null;
+  readonly outline: Outline;
+  /** The ways to the other parts of the session, beside the field to find in it. */
+  readonly tabs: ReactNode;
   onShow(seqs: readonly number[]): void;
   /** What needs the reader first, above the events. */
   readonly children?: ReactNode;
 }
 
 /** The events of a session, with buttons and keys to jump in them. */
-export function TimelineView({ session, timeline, seq, query, onShow, children }: TimelineViewProps) {
+export function TimelineView(props: TimelineViewProps) {
+  const { session, timeline, seq, query, outline, onShow, children } = props;
   const { show } = useToasts();
   const { session_id: sessionId, generation, state, run } = session;
   const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
@@ -43,9 +57,10 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
   const target = isMissing ? null : wanted;
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(back?.openFolds));
   const [endJumps, setEndJumps] = useState(0);
-  const shown = useRef<readonly number[]>([]);
+  const visible = useRef<readonly number[]>([]);
   const hasMoved = useRef(false); // since the last jump
-  const seqInput = useRef<HTMLInputElement>(null);
+  const [shown, setShown] = useState<Shown>("all");
+  const findInput = useRef<HTMLInputElement>(null);
 
   const [followedSeq, setFollowedSeq] = useState(seq);
   if (seq !== followedSeq) {
@@ -58,15 +73,27 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
   const copied = useMemo(() => (count > 0 ? { count, from } : null), [count, from]);
   const folded = open.has(COPIED) ? 0 : count;
   const tree = useMemo(() => callTree(eventsAfter(timeline, folded)), [timeline, folded]);
-  const arrangement = useMemo(
-    () => arrange(timeline, tree, { state, run }, open, folded),
-    [timeline, tree, state, run, open, folded],
+  // A filter shows its rows also where a subagent is folded.
+  const isFlat = shown !== "all" && shown !== "talk";
+  const unfolded = useMemo(() => (isFlat ? allFolds(tree, open) : open), [isFlat, tree, open]);
+  const whole = useMemo(
+    () => arrange(timeline, tree, { state, run }, unfolded, folded),
+    [timeline, tree, state, run, unfolded, folded],
   );
+  const arrangement = useMemo(() => {
+    const passes = passing(outline, shown);
+    return passes ? restrict(whole, passes) : foldCalls(whole, isRunning({ state }), open);
+  }, [whole, outline, shown, state, open]);
+  const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline.entries, timeline.head]);
 
   const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
   const isTargetLoaded = targetEvent !== undefined;
   const isTargetCopied = target !== null && target.seq <= count;
-  const folds = [...(isTargetCopied ? [COPIED] : []), ...(targetEvent ? foldsAround(tree, targetEvent) : [])];
+  const folds = [
+    ...(isTargetCopied ? [COPIED] : []),
+    ...(targetEvent ? foldsAround(tree, targetEvent) : []),
+    ...(targetEvent ? [rowKey((partOf(targetEvent, tree.begun) ?? targetEvent).seq)] : []),
+  ];
   const isTargetReady = isTargetLoaded && folds.every((fold) => open.has(fold));
   const openFolds = useEffectEvent(() => setOpen((known) => new Set([...known, ...folds])));
   // biome-ignore lint/correctness/useExhaustiveDependencies: once for each target, as soon as it is loaded
@@ -77,12 +104,12 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
   const words = useMemo(() => (query === null ? null : new SoughtWords(query)), [query]);
   const hit = useMemo(() => (seq !== null && words ? { seq, words } : null), [seq, words]);
 
-  function jumpTo(to: number): void {
+  function jumpTo(to: number, words?: string): void {
     hasMoved.current = false;
     const within = Math.min(Math.max(1, to), Math.max(1, timeline.head));
     setWanted({ seq: within, jump: (wanted?.jump ?? 0) + 1, offset: null });
     setFollowedSeq(within);
-    replaceRoute(sessionLink(sessionId, within));
+    replaceRoute(sessionLink(sessionId, within, words || undefined));
   }
 
   async function jumpToFound(query: EventQuery, otherwise: string): Promise<void> {
@@ -97,37 +124,64 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
 
   function here(): number {
     // The list reports its visible rows after rendering; a second jump can happen before that.
-    return target && (!hasMoved.current || shown.current.includes(target.seq))
+    return target && (!hasMoved.current || visible.current.includes(target.seq))
       ? target.seq
-      : (shown.current[0] ?? 1);
+      : (visible.current[0] ?? 1);
   }
 
-  const jumps = {
-    firstError: () => void jumpToFound({ has_error: true, limit: 1 }, "No event has an error."),
-    nextCall: () =>
-      void jumpToFound({ after_seq: here(), event_type: "pre_tool", limit: 1 }, "No tool call after this."),
-    previousCall: () =>
-      void jumpToFound({ before_seq: here(), event_type: "pre_tool", limit: 1 }, "No tool call before this."),
-    seq: jumpTo,
-    end() {
-      setWanted(null);
-      setFollowedSeq(null);
-      replaceRoute(sessionLink(sessionId));
-      setEndJumps((count) => count + 1);
-    },
+  function jumpAmong(seqs: readonly number[], direction: 1 | -1, what: string): void {
+    const next = nearest(seqs, here(), direction);
+    if (next !== null) jumpTo(next);
+    else show({ text: `No ${what} ${direction === 1 ? "after" : "before"} this.` });
+  }
+
+  const { entries } = outline;
+  const prompts = useMemo(() => entries.filter(({ kind }) => kind === "prompt").map(seqOf), [entries]);
+  const bad = useMemo(() => entries.filter(isBad).map(seqOf), [entries]);
+  const nextPrompt = () => jumpAmong(prompts, 1, "prompt");
+  const previousPrompt = () => jumpAmong(prompts, -1, "prompt");
+  const nextBad = () => jumpAmong(bad, 1, "failure or denial");
+  const previousBad = () => jumpAmong(bad, -1, "failure or denial");
+  const toCall = (direction: 1 | -1) => {
+    const query = direction === 1 ? { after_seq: here() } : { before_seq: here() };
+    const otherwise = `No tool call ${direction === 1 ? "after" : "before"} this.`;
+    void jumpToFound({ ...query, event_type: "pre_tool", limit: 1 }, otherwise);
   };
+  function toEnd(): void {
+    setWanted(null);
+    setFollowedSeq(null);
+    replaceRoute(sessionLink(sessionId));
+    setEndJumps((count) => count + 1);
+  }
   useKeys({
-    e: jumps.firstError,
-    n: jumps.nextCall,
-    p: jumps.previousCall,
-    G: jumps.end,
-    "#": () => seqInput.current?.focus(),
-    f: () => goTo(searchLink({ session_id: sessionId })),
+    J: nextPrompt,
+    K: previousPrompt,
+    n: () => toCall(1),
+    p: () => toCall(-1),
+    e: nextBad,
+    E: previousBad,
+    G: toEnd,
+    "/": () => findInput.current?.select(),
   });
 
   return (
     <section className="timeline" aria-label="Events">
-      <JumpBar sessionId={sessionId} head={timeline.head} jumps={jumps} seqInput={seqInput} />
+      <div className="tab-bar">
+        {props.tabs}
+        <FindBar
+          sessionId={sessionId}
+          head={timeline.head}
+          shown={shown}
+          input={findInput}
+          here={here}
+          onShow={setShown}
+          onGo={(to, words) => {
+            setShown("all");
+            jumpTo(to, words);
+          }}
+          onEnds={(end) => (end === "end" ? toEnd() : jumpTo(1))}
+        />
+      </div>
       {children}
       {isMissing && (
         <p className="problem missing-event" role="status">
@@ -136,6 +190,8 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
       )}
       {timeline.head === 0 ? (
         <Empty title={state === "running" ? "Nothing has happened yet." : "This session has no events."} />
+      ) : arrangement.seqs.length === 0 ? (
+        <Empty title={`Nothing to show: ${SHOWN_WORDS[shown]}.`} />
       ) : (
         <TimelineList
           sessionId={sessionId}
@@ -150,18 +206,25 @@ export function TimelineView({ session, timeline, seq, query, onShow, children }
           generation={generation}
           endJumps={endJumps}
           onShow={(seqs) => {
-            shown.current = seqs;
+            visible.current = seqs;
             onShow(seqs);
           }}
           onMove={() => {
             hasMoved.current = true;
           }}
-          onToggleSubagent={(key) => setOpen(toggled(open, key))}
-          onJumpToEnd={jumps.end}
+          onToggleFold={(key) => setOpen(toggledFold(open, key))}
+          onOpenRow={(row) => setOpen((known) => new Set([...known, rowKey(row)]))}
+          onJumpToEnd={toEnd}
+          ticks={ticks}
         />
       )}
     </section>
   );
+}
+
+/** Return the open folds and those of all subagents. */
+function allFolds(tree: CallTree, open: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...open, ...tree.inside.keys()]);
 }
 
 /** Return the first target: the place where the reader left, or the event in the address; null for the end. */

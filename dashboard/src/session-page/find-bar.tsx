@@ -1,0 +1,214 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { type RefObject, useEffect, useEffectEvent, useMemo, useState } from "react";
+import { explain } from "../api/errors";
+import { searchEvents } from "../api/routes";
+import { nearest, SHOWN, SHOWN_WORDS, type Shown } from "../state/outline";
+import { eventNumber } from "../text/event-number";
+import { wholeNumber } from "../text/format";
+import { oneOf } from "../text/route";
+import { Icon } from "../ui/icons";
+import { defaultSearch } from "../wire";
+
+interface FindBarProps {
+  readonly sessionId: string;
+  readonly head: number;
+  readonly shown: Shown;
+  readonly input: RefObject<HTMLInputElement | null>;
+  onShow(shown: Shown): void;
+  /** Go to an event; `words` are marked in it. */
+  onGo(seq: number, words?: string): void;
+  onEnds(end: "start" | "end"): void;
+  /** The seq at which the reader is. */
+  here(): number;
+}
+
+const MAX_HITS = 1000;
+const HITS_AT_ONCE = 100;
+
+/** Finds words in all events of a session, or an event by its number, as in `:41`; and filters the rows. */
+export function FindBar(props: FindBarProps) {
+  const { sessionId, head, shown, input, onShow, onEnds } = props;
+  const [typed, setTyped] = useState("");
+  const [words, setWords] = useState("");
+  const [problem, setProblem] = useState<string | null>(null);
+  const [at, setAt] = useState<number | null>(null);
+  const { hits, isMore, isLoading, error } = useHits(sessionId, words);
+
+  function go(seq: number): void {
+    setAt(seq);
+    props.onGo(seq, words);
+  }
+
+  const goToFirst = useEffectEvent(() => {
+    const first = nearest(hits, props.here() - 1, 1) ?? hits[0];
+    if (first !== undefined && at === null) go(first);
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: once for each search, when it has hits
+  useEffect(() => goToFirst(), [words, hits.length > 0]);
+
+  function step(direction: 1 | -1): void {
+    const next = nearest(hits, at ?? props.here(), direction) ?? hits.at(direction === 1 ? 0 : -1);
+    if (next !== undefined) go(next);
+  }
+
+  function submit(direction: 1 | -1): void {
+    const asked = typed.trim();
+    const number = eventNumber(asked, head);
+    if (number.kind === "number") {
+      setWords("");
+      props.onGo(number.seq);
+      input.current?.blur();
+    } else if (number.kind === "problem") setProblem(number.text);
+    else if (asked === words) step(direction);
+    else {
+      setAt(null);
+      setWords(asked);
+    }
+  }
+
+  const place = at === null ? 0 : hits.indexOf(at) + 1;
+  const count = `${wholeNumber(hits.length)}${isMore ? "+" : ""}`;
+  const told = problem ?? (error && explain(error));
+  return (
+    <div className="find-bar">
+      <search aria-label="Find in session" className="find">
+        <form
+          onSubmit={(event) => {
+            event.preventDefault();
+            submit(1);
+          }}
+        >
+          <input
+            ref={input}
+            type="search"
+            aria-label="Find in session"
+            aria-invalid={told !== null}
+            placeholder="Find in session"
+            title="Words in all events, or an event by its number, for example :41 (/)"
+            value={typed}
+            onChange={(event) => {
+              setTyped(event.target.value);
+              setProblem(null);
+            }}
+            onKeyDown={(event) => {
+              if (event.key === "Enter" && event.shiftKey) {
+                event.preventDefault();
+                submit(-1);
+              } else if (event.key === "Escape") {
+                event.preventDefault();
+                setTyped("");
+                setWords("");
+                setProblem(null);
+                event.currentTarget.blur();
+              }
+            }}
+          />
+        </form>
+        <span role="status" className="find-count number quiet-text">
+          {words !== "" &&
+            !told &&
+            (isLoading && hits.length === 0
+              ? "…"
+              : hits.length === 0
+                ? "Nothing found"
+                : `${place} of ${count}`)}
+        </span>
+        {told && (
+          <span className="problem" role="alert">
+            {told}
+          </span>
+        )}
+        {hits.length > 0 && (
+          <>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label="Previous hit"
+              title="Previous hit (Shift+Enter)"
+              onClick={() => step(-1)}
+            >
+              <Icon name="up" />
+            </button>
+            <button
+              type="button"
+              className="icon-button"
+              aria-label="Next hit"
+              title="Next hit (Enter)"
+              onClick={() => step(1)}
+            >
+              <Icon name="down" />
+            </button>
+          </>
+        )}
+      </search>
+      <label className="show-field">
+        <span>Show</span>
+        <select value={shown} onChange={(event) => onShow(oneOf(SHOWN, event.target.value) ?? "all")}>
+          {SHOWN.map((choice) => (
+            <option key={choice} value={choice}>
+              {SHOWN_WORDS[choice]}
+            </option>
+          ))}
+        </select>
+      </label>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="To the start"
+        title="To the start"
+        onClick={() => onEnds("start")}
+      >
+        <Icon name="toStart" />
+      </button>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="To the end"
+        title="To the end (G)"
+        onClick={() => onEnds("end")}
+      >
+        <Icon name="toEnd" />
+      </button>
+    </div>
+  );
+}
+
+interface Hits {
+  /** The events, in their order. */
+  readonly hits: readonly number[];
+  readonly isMore: boolean;
+  readonly isLoading: boolean;
+  readonly error: Error | null;
+}
+
+function useHits(sessionId: string, words: string): Hits {
+  const query = useInfiniteQuery({
+    queryKey: ["find", sessionId, words],
+    queryFn: ({ pageParam, signal }) =>
+      searchEvents(
+        { ...defaultSearch, query: words, kind: "all", session_id: sessionId },
+        pageParam,
+        signal,
+        HITS_AT_ONCE,
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next_page,
+    enabled: words !== "",
+    gcTime: 0,
+  });
+  const { data, hasNextPage, isFetching, fetchNextPage } = query;
+  const hits = useMemo(
+    () => [...new Set(data?.pages.flatMap((page) => page.hits.map(({ seq }) => seq)))].sort((a, b) => a - b),
+    [data],
+  );
+  const isShort = words !== "" && hits.length < MAX_HITS;
+  useEffect(() => {
+    if (isShort && hasNextPage && !isFetching) void fetchNextPage();
+  }, [isShort, hasNextPage, isFetching, fetchNextPage]);
+  return {
+    hits: words === "" ? [] : hits,
+    isMore: hasNextPage,
+    isLoading: isFetching,
+    error: words === "" ? null : query.error,
+  };
+}

@@ -1,0 +1,35 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { listSessions } from "../api/routes";
+import { lastList } from "../hooks/left-place";
+import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
+import { goTo } from "../hooks/use-route";
+import { parseRoute, sessionLink } from "../text/route";
+import { useToasts } from "../ui/toasts";
+import { defaultFilter, type SessionPage } from "../wire";
+
+/** Return a function that goes to the next (1) or previous (-1) session of the list that was seen last. */
+export function useNeighbours(sessionId: string): (direction: 1 | -1) => void {
+  const queries = useQueryClient();
+  const { show } = useToasts();
+  return (direction) => void go(direction);
+
+  async function go(direction: 1 | -1): Promise<void> {
+    const route = parseRoute(lastList());
+    const filter = route.view === "sessions" ? route.filter : defaultFilter;
+    const key = [SESSION_LISTS, filter];
+    const known = queries.getQueryData<{ pages: readonly SessionPage[] }>(key)?.pages;
+    try {
+      const pages = known ?? [await listSessions(filter, null)];
+      const ids = pages.flatMap((page) => page.sessions.map((session) => session.session_id));
+      const at = ids.indexOf(sessionId);
+      const next = at < 0 ? undefined : ids[at + direction];
+      if (next !== undefined) goTo(sessionLink(next));
+      else
+        show({
+          text: at < 0 ? "This session is not in the list." : "There are no more sessions in the list.",
+        });
+    } catch {
+      show({ text: "The list of sessions could not be loaded." });
+    }
+  }
+}

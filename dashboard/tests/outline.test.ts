@@ -1,0 +1,127 @@
+import { expect, test } from "vitest";
+import { attempts, changedFiles, pathIn } from "../src/state/changed-files";
+import {
+  addOutlinePage,
+  emptyOutline,
+  nearest,
+  type Outline,
+  outlineLines,
+  passing,
+  SHOWN,
+  ticksOf,
+} from "../src/state/outline";
+import { eventNumber } from "../src/text/event-number";
+import { patchOf } from "../src/text/patch";
+import type { OutlineEntry } from "../src/wire";
+
+function entry(seq: number, kind: OutlineEntry["kind"], more: Partial<OutlineEntry> = {}): OutlineEntry {
+  return { seq, kind, run: 1, text: null, error: null, call_seq: null, files: [], ...more };
+}
+
+function edit(seq: number, path: string, added: number | null, removed: number | null): OutlineEntry {
+  return entry(seq, "edit", { call_seq: seq - 1, files: [{ path, added, removed }] });
+}
+
+const ENTRIES = [
+  entry(1, "prompt", { text: "Fix it" }),
+  edit(3, "/p/a", 2, 1),
+  edit(5, "/p/a", 1, 0),
+  edit(7, "/p/b", 4, null),
+  entry(9, "failure", { call_seq: 8, error: "no", files: [{ path: "/p/a", added: 9, removed: 9 }] }),
+  entry(11, "denial", { call_seq: 8 }),
+  entry(12, "failure", { error: "bad" }),
+  entry(13, "run_end", { text: "completed" }),
+  entry(14, "prompt", { run: 2 }),
+];
+const OUTLINE: Outline = {
+  entries: ENTRIES,
+  messages: [1, 10, 14],
+  calls: [2, 4, 6, 8],
+  commands: 0,
+  through: 14,
+};
+
+test("pages are joined in their order, each once", () => {
+  const page = {
+    entries: [entry(1, "prompt")],
+    messages: [1],
+    calls: [],
+    commands: 1,
+    through: 5,
+    has_more: true,
+  };
+  const once = addOutlinePage(emptyOutline, 0, page);
+  expect(addOutlinePage(once, 0, page)).toBe(once);
+  const twice = addOutlinePage(once, 5, { ...page, entries: [entry(6, "prompt")], through: 6 });
+  expect(twice).toMatchObject({ commands: 2, through: 6, entries: [{ seq: 1 }, { seq: 6 }] });
+});
+
+test("lines join the edits of a file, and tell a denied call once", () => {
+  const lines = outlineLines(ENTRIES).map(({ entry, seqs, isNewRun }) => [entry.kind, ...seqs, isNewRun]);
+  expect(lines).toEqual([
+    ["prompt", 1, true],
+    ["edit", 2, 4, false],
+    ["edit", 6, false],
+    ["denial", 8, false],
+    ["failure", 12, false],
+    ["run_end", 13, false],
+    ["prompt", 14, true],
+  ]);
+});
+
+test("each filter lets its rows pass, and rows that the outline does not know yet", () => {
+  const seqs = (shown: (typeof SHOWN)[number]) => {
+    const passes = passing(OUTLINE, shown) ?? (() => true);
+    return Array.from({ length: 15 }, (_, place) => place + 1).filter(passes);
+  };
+  expect(Object.fromEntries(SHOWN.map((shown) => [shown, seqs(shown)]))).toEqual({
+    all: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    talk: [1, 10, 13, 14, 15],
+    calls: [2, 4, 6, 8, 13, 15],
+    failures: [8, 12, 15],
+    edits: [2, 4, 6, 15],
+  });
+});
+
+test("nearest event is found in both directions", () => {
+  expect([nearest([8, 2, 5], 5, 1), nearest([8, 2, 5], 5, -1), nearest([2], 5, 1)]).toEqual([8, 2, null]);
+});
+
+test("ticks stand at their part of the session, the gravest where several do", () => {
+  const ticks = ticksOf(ENTRIES, 100_000);
+  expect(ticks).toEqual([{ at: 0, kind: "bad" }]);
+  expect(ticksOf(ENTRIES, 14).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
+  expect(ticksOf(ENTRIES, 0)).toEqual([]);
+});
+
+test("files count their edits, and never what failed or was denied", () => {
+  const files = changedFiles(ENTRIES).map(({ path, added, removed, isMore, edits }) => [
+    ...[path, added, removed, isMore, edits.length],
+  ]);
+  expect(files).toEqual([
+    ["/p/a", 3, 1, false, 2],
+    ["/p/b", 4, null, false, 1],
+  ]);
+  expect(changedFiles([...ENTRIES, edit(20, "/p/b", 1, 1)])[1]).toMatchObject({ removed: 1, isMore: true });
+  const denied = { ...(ENTRIES[5] as OutlineEntry), files: ENTRIES[4]?.files ?? [] };
+  expect(attempts([...ENTRIES.slice(0, 5), denied]).map(({ seq }) => seq)).toEqual([11]);
+  expect([pathIn("/p/", "/p/a"), pathIn("/p", "/pa"), pathIn(null, "/p/a")]).toEqual(["a", "/pa", "/p/a"]);
+});
+
+test("patch has the edits of a file with their context", () => {
+  const before = "1\n2\n3\n4\n5\n";
+  expect(patchOf("a", [{ before, after: before.replace("5", "five") }])).toBe(
+    "--- a\n+++ a\n@@ -2,4 +2,4 @@\n 2\n 3\n 4\n-5\n+five\n",
+  );
+  expect(patchOf("a", [{ before, after: before }])).toBe("");
+});
+
+test("number of an event is told apart from words, and must exist", () => {
+  expect(eventNumber("41", 999)).toEqual({ kind: "words" });
+  expect(eventNumber(":41", 999)).toEqual({ kind: "number", seq: 41 });
+  expect(eventNumber(": 3 ", 999)).toEqual({ kind: "number", seq: 3 });
+  for (const typed of [":", ":0", ":-3", ":abc", ":1.5", ":1000"]) {
+    const text = "Type a number from 1 to 999 after the colon.";
+    expect(eventNumber(typed, 999)).toEqual({ kind: "problem", text });
+  }
+});
