@@ -43,6 +43,12 @@ VALUES = {
     "escaped surrogate": Odd(b'"a\\ud800"', "a\ufffd"),
     "NaN": Odd(b"NaN", "nan"),
     "Infinity": Odd(b"[Infinity,-Infinity]", ["inf", "-inf"]),
+    "64 bits": Odd(b"[18446744073709551615,-9223372036854775808]", [2**64 - 1, -(2**63)]),
+    "more than 64 bits": Odd(
+        b"[18446744073709551616,-9223372036854775809]",
+        ["18446744073709551616", "-9223372036854775809"],
+    ),
+    "300 digits": Odd(b"[ %s]" % (b"7" * 300), ["7" * 300]),
     "400 digits": Odd(DIGITS.encode(), DIGITS),
     "1e400": Odd(b"1e400", "inf"),
     "duplicate keys": Odd(b'{"k":1,"k":{"k":2,"k":3}}', {"k": {"k": 3}}),
