@@ -8,7 +8,7 @@ JOBS ?= $(shell $(PYTHON) -c 'import os; print(2 * len(os.sched_getaffinity(0)) 
 # interpreters, and each of its workers would compile and rewrite every test again.
 unexport PYTHONDONTWRITEBYTECODE
 COMMANDS := plugins/agent-orchestrator/skills/agent-orchestrator/commands
-SCRIPTS := $(filter-out %.lock,$(wildcard $(COMMANDS)/ao-*))
+SCRIPTS := $(filter-out %.lock,$(wildcard $(COMMANDS)/ao $(COMMANDS)/ao-*))
 LOCK_SCRIPT := $(BIN)/uv lock --quiet --no-config --default-index https://pypi.org/simple --python $(BIN)/python
 
 DASHBOARD := src/agent_session_manager/static/index.html

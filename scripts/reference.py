@@ -30,6 +30,8 @@ COMMANDS_INTRODUCTION = """\
 This page lists every `ao-*` command with its arguments, options and examples, as `--help` prints
 them.
 
+`ao NAME` runs the command `ao-NAME`, and `ao` lists all of them.
+
 The commands are installed with the package. They are also files of the
 [plugin](../../plugins/agent-orchestrator/README.md), where each of them runs alone with
 [uv](https://docs.astral.sh/uv/) and the versions in its lock file, also through a symbolic link on
@@ -76,7 +78,7 @@ on [another page](environment.md)."""
 
 
 def commands_page() -> str:
-    commands = {name: load(name) for name in programs() if name.startswith("ao-")}
+    commands = {name: load(name) for name in programs() if name.startswith("ao")}
     sections = (section(name, name, command) for name, command in commands.items())
     return "\n\n".join((COMMANDS_INTRODUCTION, contents(commands), *sections))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent_orchestrator.console import command_table
+
 COMMANDS = (
     Path(__file__).parents[2] / "plugins/agent-orchestrator/skills/agent-orchestrator/commands"
 )
@@ -34,17 +36,16 @@ NEED_A_RUN = ("ao-answer", "ao-permit", "ao-send")
 """Fail without a run that takes what they send."""
 NEED_NOTHING = ("ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)
-ALL = (*NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
+ALL = ("ao", *NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
 TAKE_NO_SESSION = (
-    *("ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-mcp"),
+    *("ao", "ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-mcp"),
     *("ao-show-config", "ao-usage"),
 )
-_MODULES = {"ao-import": "import_history"}
 
 
 def module_of(command: str) -> str:
-    """Return the name of a command's module; `import` cannot be one."""
-    return _MODULES.get(command, command.removeprefix("ao-").replace("-", "_"))
+    """Return the name of a command's module."""
+    return command_table.module_of(command.removeprefix("ao-"))
 
 
 def arguments_of(command: str) -> list[str]:

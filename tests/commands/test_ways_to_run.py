@@ -70,14 +70,14 @@ def test_a_command_is_an_executable_file_that_uv_runs(command: str) -> None:
 
 
 def test_every_command_of_the_plugin_is_here_and_installed() -> None:
-    files = {path.name for path in COMMANDS.glob("ao-*")}
+    files = {path.name for path in COMMANDS.glob("ao*")}
     assert files == {*ALL, *(f"{command}.lock" for command in ALL)}
-    assert {path.name for path in BIN.glob("ao-*")} == set(ALL)
+    assert {path.name for path in BIN.glob("ao*")} == set(ALL)
 
 
 def test_only_commands_that_run_agents_require_the_sdk() -> None:
     with_sdk = {command for command in ALL if "claude-agent-sdk" in packages_of(command)}
-    assert with_sdk == set(NEED_AN_AGENT)
+    assert with_sdk == {"ao", *NEED_AN_AGENT}
     for command in LIGHT:
         assert packages_of(command) <= {"click", "httptools", "httpx", "psutil", "pyyaml"}
 
@@ -166,7 +166,7 @@ def test_installed_commands_are_those_of_the_plugin() -> None:
     installed = {
         script.name: script.value
         for script in distribution("agent-orchestrator").entry_points
-        if script.group == "console_scripts" and script.name.startswith("ao-")
+        if script.group == "console_scripts" and script.name.startswith("ao")
     }
     assert installed == {
         command: f"agent_orchestrator.cli.{module_of(command)}:main" for command in ALL

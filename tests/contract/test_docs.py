@@ -42,7 +42,7 @@ SERVICE = ROOT / "src/agent_session_manager"
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-COMMANDS = sorted(path.stem for path in (SKILL / "commands").glob("ao-*.lock"))
+COMMANDS = sorted(path.stem for path in (SKILL / "commands").glob("ao*.lock"))
 
 
 def read(path: str) -> str:
@@ -145,7 +145,10 @@ def command_lines() -> Iterator[tuple[str, str, list[str]]]:
         for code in fences(page.read_text("utf-8"), "sh"):
             for line in code.splitlines():
                 shown = re.sub(r"'[^']*'|\"\$?[^\"(]*\"|#.*", "X", line)
-                for name, rest in re.findall(r"\b(ao-[a-z-]+)([^|;&)<>]*)", shown):
+                for name, rest in re.findall(
+                    r"(?<![\w/.-])(ao(?:[ -][a-z-]+)?)\b([^|;&)<>]*)", shown
+                ):
+                    name = "ao" if name == "ao help" else name.replace(" ", "-")
                     own = re.sub(r" -- .*", "", rest)
                     yield str(page.relative_to(ROOT)), name, re.findall(r"(?<= )--?[\w-]+", own)
 

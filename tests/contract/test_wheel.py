@@ -147,7 +147,7 @@ def test_wheel_contains_its_licence_and_its_programs(unpacked: Path) -> None:
     assert (about / "licenses" / "LICENSE").is_file()
     programs = ConfigParser()
     programs.read(about / "entry_points.txt")
-    commands = {path.name for path in CLIENT.parent.glob("ao-*") if not path.suffix}
+    commands = {path.name for path in CLIENT.parent.glob("ao*") if not path.suffix}
     assert set(programs["console_scripts"]) == {"agent-session-manager", *commands}
 
 

@@ -144,7 +144,7 @@ def read_names(connection: Connection, after: int) -> Sequence[Row[Any]]:
 
 def name_of(row: Row[Any]) -> str:
     """Return the text of a session's name and title."""
-    return "\n".join(part for part in (row.session_name, row.title) if part)
+    return "\n".join(rows.readable_text(part) for part in (row.session_name, row.title) if part)
 
 
 def read_session_numbers(connection: Connection) -> set[int]:
