@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.cli.list_sessions import STATES
 from agent_orchestrator.client.manager import ManagerClient
+from agent_orchestrator.console import session_table
+from agent_orchestrator.sessions.listing import STATES
 from agent_session_manager.store.changes import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.filling import fill
@@ -115,6 +116,60 @@ def test_filters_select_sessions_and_can_be_combined(
     assert listed("--archived") == ["old"]
     assert listed("-n", "2") == ["three", "two"]
     assert listed("--limit", "1", "--agent", "reviewer") == ["two"]
+
+
+def test_list_selects_sorts_and_prints_parts(
+    shell: Shell, make: Make, records: ManagerClient, project: Path
+) -> None:
+    first, second = make("one", stop="failed"), make("two", stop=None, agent="reviewer")
+    say = {"event_type": "message", "role": "user", "content": [{"type": "text", "text": "Hi."}]}
+    records.add_event(second, say)
+
+    def listed(*given: str) -> list[str]:
+        return names(shell.run("ao-list-sessions", "--json", "--here", *given))
+
+    assert listed("--needs-me") == ["one"]
+    assert listed("--text", "REVIEW") == ["two"]
+    assert listed("--project", project.name, "--sort", "name") == ["one", "two"]
+    assert listed("--project", "elsewhere") == []
+    assert listed("--since", "1h", "-n", "1") == ["two"]
+    assert listed("--since", "2999-01-01") == []
+    assert shell.run("ao-list-sessions", "-q", "--here").stdout == f"{second}\n{first}\n"
+    some = shell.run("ao-list-sessions", "--here", "--json=session_name,prompt")
+    assert some.json == [
+        {"session_name": "two", "prompt": "Hi."},
+        {"session_name": "one", "prompt": None},
+    ]
+    wide = shell.run("ao-list-sessions", "--here", "--wide").stdout.splitlines()
+    assert wide[0].split() == [*session_table.WIDE]
+    assert second[:8] in wide[1] and second not in wide[1] and "Hi." in wide[1]
+    for given, problem in (
+        (["--json=nonsense"], "no field 'nonsense'; fields: agent, "),
+        (["--since", "soon"], "'soon' is not 2h, 7d, a date such as"),
+        (["--watch", "-q"], "give --watch or --quiet, not both"),
+    ):
+        refused = shell.run("ao-list-sessions", "--here", *given)
+        assert (refused.exit_code, refused.stdout) == (USAGE, "")
+        assert problem in refused.stderr
+
+
+def test_watched_list_shows_changes(shell: Shell, make: Make, records: ManagerClient) -> None:
+    make("one")
+    with shell.on_terminal("ao-list-sessions", "--here", "--watch") as terminal:
+        terminal.shows("one")
+        two = make("two", stop=None)
+        terminal.shows("two")
+        records.add_event(two, {"event_type": "session_stop", "reason": "failed"})
+        terminal.shows("failed")
+        terminal.types("\x03")
+        assert terminal.wait() == DONE
+    with shell.having(TERM="dumb").on_terminal("ao-list-sessions", "--here", "-w") as plain:
+        plain.shows("two  failed\n")
+        records._request("PATCH", f"/sessions/{two}", {"session_name": "three"})
+        plain.shows("three  failed\n")
+        records._request("DELETE", f"/sessions/{two}")
+        plain.shows("three  deleted\n")
+        assert "\x1b" not in plain.screen
 
 
 def test_sessions_of_all_projects_are_listed_by_default(

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 
 import click
 
+from ..client.manager import ManagerClient
+from ..console import session_table
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
-from ..console.options import WholeNumber, json_option, project_option
-from ..console.output import ago, answer_json, note, table
-from ..sessions.resolve import Session, state_of
+from ..console.options import WholeNumber, project_option
+from ..console.output import answer_json, note
+from ..console.screen import Screen, screen_of
+from ..console.since import since_option
+from ..sessions.listing import SORTS, STATES, Listing
+from ..sessions.resolve import Session
 
 EXAMPLES = """\
   ao-list-sessions
+  ao-list-sessions --needs-me
   ao-list-sessions --here --status running
-  ao-list-sessions --state failed --tree
-  ao-list-sessions --state waiting
-  ao-list-sessions --json | jq -r '.[].session_id'"""
+  ao-list-sessions --state failed --since 2h --tree
+  ao-list-sessions --text parser --sort cost -n 10 --wide
+  ao-list-sessions --watch
+  ao-stop $(ao-list-sessions -q --here --state running)
+  ao-list-sessions --json=session_name,state,outcome | jq -r '.[].outcome'"""
 
-STATES = ("running", "waiting", "finished", "failed", "stopped", "timeout", "budget", "lost")
-_OF_STATE = {"timeout": "failed", "budget": "failed"}
-"""States of the manager that cover several words of the column STATE."""
-HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
+ALL_FIELDS = "*"
+Draw = Callable[[Sequence[Session]], list[str]]
 
 
 @click.command(cls=Command, examples=EXAMPLES)
 @click.option("--here", is_flag=True, help="Only sessions of this project.")
+@click.option(
+    "--project",
+    metavar="TEXT",
+    help="Only sessions of projects whose path has this text in it.",
+)
+@click.option("--needs-me", is_flag=True, help="Only sessions that expect something of a person.")
 @click.option(
     "--status",
     type=click.Choice(STATES),
@@ -42,63 +54,150 @@ HEADER = ["NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID"]
     metavar="STATE",
     help="Only sessions with this word in the column STATE.",
 )
+@click.option(
+    "--text",
+    metavar="TEXT",
+    help="Only sessions with this text in their name, project, agent or id.",
+)
 @click.option("--agent", metavar="AGENT", help="Only sessions of this agent.")
+@since_option
 @click.option("--archived", is_flag=True, help="List the archived sessions instead.")
+@click.option(
+    "--sort",
+    type=click.Choice(SORTS),
+    help="Newest first (`created`), newest `activity` first, by `name`, or highest `cost` first. "
+    "Default: created.",
+)
 @click.option("--tree", is_flag=True, help="Show each session below the session that started it.")
 @click.option(
     "-n",
     "--limit",
     type=WholeNumber(min=1),
     metavar="N",
-    help="Only the newest N sessions. Default: no limit.",
+    help="Only the first N sessions. Default: no limit.",
 )
+@click.option(
+    "-w",
+    "--watch",
+    is_flag=True,
+    help="Keep the list current until Ctrl-C. Without a terminal, print a line for each session "
+    "and for each change.",
+)
+@click.option("--wide", is_flag=True, help="Also show agent, project and id, and cut nothing.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the ids.")
 @project_option
-@json_option("Print a JSON list of the sessions.")
+@click.option(
+    "--json",
+    "fields",
+    metavar="FIELDS",
+    is_flag=False,
+    flag_value=ALL_FIELDS,
+    help="Print a JSON list of the sessions. `--json=a,b` prints only these fields. With "
+    "`--watch`, each session is on a line of its own.",
+)
 def main(
     here: bool,
+    project: str | None,
+    needs_me: bool,
     status: str | None,
     state: str | None,
+    text: str | None,
     agent: str | None,
+    since: datetime | None,
     archived: bool,
+    sort: str | None,
     tree: bool,
     limit: int | None,
+    watch: bool,
+    wide: bool,
+    quiet: bool,
     project_dir: str | None,
-    as_json: bool,
+    fields: str | None,
 ) -> None:
     """List the sessions of all projects, newest first.
 
     `--here` and `--project-dir` select one project. STATE is `running`, `waiting` while the agent
     waits for your answer, `finished`, or why the newest run did not complete: `failed`, `stopped`,
     `timeout`, `budget` or `lost`.
+
+    On a terminal the table fits its width. The column WHAT has the title or the first line of the
+    prompt, then the outcome, the error, or what the session waits for. TOOK and COST are those of
+    all runs: `>` means that a part is unknown, and `…` that it is still counted. An id is shown
+    where names repeat. In a file or a pipe the table has the columns NAME, STATE, AGENT, LAST
+    ACTIVITY, PROJECT and ID, unless `--wide` is given.
     """
     if status not in (None, "running", "finished"):  # a word of the column STATE
         if state not in (None, status):
             raise CommandError(f"give --status {status} or --state {state}, not both", USAGE)
         status, state = None, status
+    if watch and quiet:
+        raise CommandError("give --watch or --quiet, not both", USAGE)
     config = configure(project_dir, must_exist=False)
     of_project = here or project_dir is not None
     where = {
         "archived": "true" if archived else "false",
-        **({"project_dir": str(config.project_dir)} if of_project else {}),
-        **({"status": status} if status else {}),
-        **({"state": _OF_STATE.get(state, state)} if state else {}),
-        **({"agent": agent} if agent else {}),
+        "project_dir": str(config.project_dir) if of_project else None,
+        "status": status,
+        "agent": agent,
+        "text": text,
+        "project": project,
+        "attention": "any" if needs_me else None,
+        "sort": sort,
     }
+    listing = Listing(
+        where={name: value for name, value in where.items() if value is not None},
+        state=state,
+        since=since,
+        limit=limit,
+    )
+    screen = screen_of()
+
+    def draw(sessions: Sequence[Session]) -> list[str]:
+        listed = [*_as_tree(sessions)] if tree else [(session, 0) for session in sessions]
+        return [*session_table.lines(listed, screen, is_wide=wide)] if listed else []
+
     with open_manager(config) as manager:
-        # The manager's `failed` includes other words, so its sessions are counted here.
-        most = None if where.get("state") == "failed" else limit
-        found = manager.find_sessions(limit=most, **where)
-        sessions = list(islice((s for s in found if state in (None, state_of(s))), limit))
-    if as_json:
-        answer_json(sessions)
-    elif sessions:
-        ordered = list(_as_tree(sessions)) if tree else [(session, 0) for session in sessions]
-        table([_row(session, depth) for session, depth in ordered], header=HEADER)
-    elif sys.stderr.isatty():
+        if watch:
+            _watch(manager, listing, draw, screen, as_json=fields is not None)
+            return
+        sessions = [*listing.read(manager)]
+    if fields is not None:
+        answer_json(_chosen(sessions, fields))
+        return
+    for line in (session["session_id"] for session in sessions) if quiet else draw(sessions):
+        click.echo(line)
+    if not sessions and sys.stderr.isatty():
         note("no sessions; ao-new starts one")
 
 
-def _as_tree(sessions: list[Session]) -> Iterator[tuple[Session, int]]:
+def _watch(
+    manager: ManagerClient, listing: Listing, draw: Draw, screen: Screen, *, as_json: bool
+) -> None:
+    from ..console.list_watch import print_changes, redraw  # late: it imports httpx
+
+    if screen.can_redraw and not as_json:
+        redraw(manager, listing, draw)
+    else:
+        print_changes(manager, listing, as_json=as_json)
+
+
+def _chosen(sessions: Sequence[Session], fields: str) -> list[Session]:
+    """Return the sessions with only these fields.
+
+    Raises:
+        CommandError: a field does not exist.
+    """
+    if fields == ALL_FIELDS:
+        return [*sessions]
+    wanted = [name.strip() for name in fields.split(",")]
+    known = {name for session in sessions for name in session}
+    for name in wanted:
+        if sessions and name not in known:
+            raise CommandError(f"no field {name!r}; fields: {', '.join(sorted(known))}", USAGE)
+    return [{name: session.get(name) for name in wanted} for session in sessions]
+
+
+def _as_tree(sessions: Sequence[Session]) -> Iterator[tuple[Session, int]]:
     """Yield each session below its parent, with its depth. Without a listed parent it is a root."""
     listed = {session["session_id"] for session in sessions}
     children: dict[str | None, list[Session]] = {}
@@ -111,14 +210,3 @@ def _as_tree(sessions: list[Session]) -> Iterator[tuple[Session, int]]:
         yield session, depth
         below = reversed(children.get(session["session_id"], []))
         unvisited += [(child, depth + 1) for child in below]
-
-
-def _row(session: Session, depth: int) -> list[str]:
-    return [
-        "└ " * depth + session["session_name"],
-        state_of(session),
-        session["agent_name"] or session["executor"] or "",
-        ago(session["last_activity_at"]),
-        session["project_dir"] or "",
-        session["session_id"],
-    ]

@@ -31,6 +31,7 @@ _NO_EVENTS = str(2**63 - 1)
 """A seq that no event exceeds. A feed from there sends the state of a session, but no events."""
 
 CURSOR_UNKNOWN = "cursor_unknown"
+_CHANGES = ("session_created", "session_updated", "session_deleted")
 _GREETINGS = ("session", "ready")
 
 OnOutage = Callable[[SessionClientError], None]
@@ -77,6 +78,40 @@ def follow_states(
     states = _States(manager, session_ids, course.deadline)
     for frame in _over_connections(manager, states.read, course):
         yield frame.session
+
+
+def follow_list(manager: ManagerClient, *, on_outage: OnOutage, time: Time = SYSTEM) -> Frames:
+    """Yield a frame for each change of any session, with a cursor.
+
+    After a frame `ready` the caller reads the list: it is the first frame, and comes again if a
+    cursor is not known any longer, as in a restored database. For outages see `follow_session`.
+    """
+    return _over_connections(manager, _List(manager).read, _Course(on_outage, time, None))
+
+
+class _List:
+    """The feed of all sessions, from now on."""
+
+    def __init__(self, manager: ManagerClient) -> None:
+        self._manager = manager
+        self._cursor: str | None = None
+
+    def read(self) -> Frames:
+        """Yield the frames of one connection; only the first one begins with `ready`."""
+        is_first = self._cursor is None
+        try:
+            opened = read_frames(self._manager, "/sessions", self._cursor, SILENCE_SECONDS)
+            with closing(opened) as frames:
+                for frame in frames:
+                    self._cursor = frame.cursor or self._cursor
+                    if frame.name == "bye":
+                        return
+                    if frame.name in _CHANGES or (is_first and frame.name == "ready"):
+                        yield frame
+        except SessionClientError as exc:
+            if exc.code != CURSOR_UNKNOWN:
+                raise
+            self._cursor = None
 
 
 class _Place:

@@ -1,15 +1,16 @@
-"""The option `--since` of commands that read a period of the record."""
+"""The option `--since`: the beginning of a period of the record, by day or exactly."""
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import click
 
 from ..machine.time_zone import start_of, today
 
+_HOURS = re.compile(r"([1-9][0-9]{0,4})(h|m)", re.ASCII)
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
 
 
@@ -17,6 +18,8 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 
     """The beginning of a period: a number of days, a date, or `all`."""
 
     name = "since"
+    forms = ""
+    """Further forms, for the error."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the local day; None for the whole time."""
@@ -30,5 +33,33 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 
             day = date.fromisoformat(text)
             start_of(day).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
-            self.fail(f"{text!r} is not 7d, a date such as 2026-11-01, or all.", param, ctx)
+            self.fail(
+                f"{text!r} is not {self.forms}7d, a date such as 2026-11-01, or all.", param, ctx
+            )
         return day
+
+
+class SinceMoment(Since):
+    """The beginning of a period: also a number of hours (`2h`) or minutes (`30m`)."""
+
+    forms = "2h, "
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the moment; None for the whole time."""
+        if isinstance(value, datetime):
+            return value
+        short = _HOURS.fullmatch(str(value))
+        if short is not None:
+            unit = timedelta(hours=1) if short[2] == "h" else timedelta(minutes=1)
+            return datetime.now(UTC) - int(short[1]) * unit
+        day = super().convert(value, param, ctx)
+        return None if day is None else start_of(day)
+
+
+since_option = click.option(
+    "--since",
+    type=SinceMoment(),
+    metavar="WHEN",
+    help="Only those with activity since: `2h`, `30m`, `7d` for today and the 6 days before, or a "
+    "date.",
+)

@@ -280,3 +280,23 @@ def parent_session_id() -> str | None:
 
 def host() -> str:
     return socket.gethostname() or "unknown"
+
+
+def is_terminal_dumb() -> bool:
+    """Return whether the terminal, or its screen reader, can only print lines."""
+    return os.environ.get("TERM", "dumb") in ("", "dumb")
+
+
+def wants_colours() -> bool:
+    """Return whether the person accepts colours: see https://no-color.org."""
+    return not os.environ.get("NO_COLOR")
+
+
+def pager() -> str:
+    """Return the person's pager, as a command line. `cat` and nothing mean no pager."""
+    return os.environ.get("PAGER", "less").strip()
+
+
+def pager_environment() -> dict[str, str]:
+    """Return the environment for a pager; as git does, with options for less unless it has any."""
+    return {"LESS": "FRX", "LV": "-c", **os.environ}

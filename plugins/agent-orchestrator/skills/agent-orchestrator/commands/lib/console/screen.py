@@ -1,0 +1,44 @@
+"""The screen that an answer is printed on: its width, and what it can show."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+import click
+
+from ..machine.environment import is_terminal_dumb, wants_colours
+
+
+@dataclass(frozen=True, kw_only=True)
+class Screen:
+    """A terminal, or else a file or a pipe; their lines have any width, and no styles."""
+
+    width: int | None = None
+    """Number of columns; None for a file or a pipe."""
+    has_colours: bool = False
+    can_redraw: bool = False
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.width is not None
+
+    def styled(self, text: str, **style: bool | str) -> str:
+        return click.style(text, **style) if self.has_colours and text else text  # type: ignore[arg-type]  # names of styles
+
+
+def screen_of(stream: TextIO | None = None) -> Screen:
+    """Return what a stream is printed on; the default is stdout.
+
+    With `TERM=dumb`, as for a screen reader, there are no styles, and nothing is redrawn.
+    """
+    if not (stream or sys.stdout).isatty():
+        return Screen()
+    is_dumb = is_terminal_dumb()
+    return Screen(
+        width=max(shutil.get_terminal_size().columns, 20),
+        has_colours=wants_colours() and not is_dumb,
+        can_redraw=not is_dumb,
+    )
