@@ -116,6 +116,11 @@ def test_parts_of_a_session_are_shown(
         ("--around 41 -n 1 --json", [40, 41]),
         ("--around 5 -n 2 --json", [3, 4, 5, 6, 7]),
         ("-n 2 --json", [40, 41]),
+        ("--tail 3", [8, 9, 41]),
+        ("--errors", [7]),
+        ("--errors -n 0", []),
+        ("--since 1h -n 2", [9, 41]),
+        ("--since 2999-01-01", []),
     ):
         ended = shell.run("ao-logs", "x", *options.split())
         assert (ended.exit_code, ended.stderr) == (DONE, ""), options
@@ -134,6 +139,7 @@ def test_missing_event_is_reported_with_those_that_exist(
         ("x --around 10", (NOT_FOUND, "session 'x' has no event 10: its events are 1 to 9")),
         ("empty --around 1", (NOT_FOUND, "session 'empty' has no event 1: it has no events yet")),
         ("x --around 3 --follow -n 1 --after 2", (USAGE, "give --after or --around, not both")),
+        ("x empty --around 3", (USAGE, "--around is for one session")),
         (
             "x --after 3 -n 1 --follow",
             (USAGE, "give --after with --limit or with --follow, not with both"),
@@ -145,11 +151,60 @@ def test_missing_event_is_reported_with_those_that_exist(
         assert shell.run("ao-logs", "x", option).exit_code == USAGE
 
 
+def test_terminal_shows_edits_and_the_beginning_of_outputs(
+    shell: Shell, records: ManagerClient, session_id: str
+) -> None:
+    edit = {"file_path": "a.py", "old_string": "one\ntwo\n", "new_string": "one\nthree\n"}
+    usage = {"input_tokens": 5, "output_tokens": 7, "cost_microdollars": 70_000}
+    output = "\n".join(str(number) for number in range(4000))
+    records.append_events(
+        session_id,
+        [
+            {"event_type": "pre_tool", "tool_name": "Edit", "tool_input": edit},
+            {"event_type": "post_tool", "tool_name": "Bash", "tool_output": output},
+            {"event_type": "usage", "usage": usage},
+        ],
+    )
+    paged = shell.having(PAGER="sed s/^/PAGED/")
+    with paged.on_terminal("ao-logs", "x", "--after", "9") as terminal:
+        code, screen = terminal.end()
+    assert code == DONE
+    assert all(line.startswith("PAGED") for line in screen.splitlines())
+    for line in ("\x1b[31m-two\x1b[0m", "\x1b[32m+three\x1b[0m", "usage: 5 in, 7 out, $0.07"):
+        assert line in screen
+    assert "    11\nPAGED    \x1b[2m… 3,988 more lines, --full shows them\x1b[0m\n" in screen
+    plain = shell.having(NO_COLOR="1", PAGER="cat")
+    with plain.on_terminal("ao-logs", "x", "--after", "9", "--full") as terminal:
+        screen = terminal.end()[1]
+    assert "\x1b" not in screen and "    3999\n" in screen
+    piped = shell.run("ao-logs", "x", "--after", "9").stdout
+    assert "    3999\n" in piped and "+three" not in piped and "$" not in piped
+
+
+def test_several_sessions_are_merged_by_time(
+    shell: Shell, records: ManagerClient, session_id: str, project: Path
+) -> None:
+    records.create_named_session("other", "other", project_dir=str(project))
+    say = {"event_type": "message", "role": "user", "content": text("Hi.\nYou.")}
+    records.append_events("other", [say])
+    records.append_events(session_id, [{**say, "content": text("Again.")}])
+    records.append_events("other", [{"event_type": "session_stop", "reason": "stopped"}])
+    for options in ([], ["--follow"]):
+        ended = shell.run("ao-logs", "other", "x", "other", "-n", "2", *options)
+        assert (ended.exit_code, ended.stderr) == (DONE, "")
+        heads = re.findall(r"(?m)^(other|x    ) \| \[(\d+)\]", ended.stdout)
+        assert sorted(heads) == [("other", "1"), ("other", "2"), ("x    ", "10"), ("x    ", "9")]
+        assert "other |     Hi.\nother |     You.\n" in ended.stdout
+        assert options or [name.strip() for name, _ in heads] == ["x", "other", "x", "other"]
+    in_json = shell.run("ao-logs", "x", "other", "-n", "1", "--json").stdout.splitlines()
+    assert [json.loads(line)["session_id"] for line in in_json] == [session_id, "other"]
+
+
 def test_follow_shows_new_events_until_the_run_ends(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     start_detached(shell, "x", started, gate)
-    with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
+    with shell.having(NO_COLOR="1").on_terminal("ao-logs", "x", "--follow") as terminal:
         terminal.shows("user\n    hi\n")
         gate.open("the answer")
         code, screen = terminal.end()
@@ -189,7 +244,8 @@ def test_hostile_text_shows_no_controls_and_forges_no_event(
             {"event_type": "session_stop", "reason": forged, "error": forged},
         ],
     )
-    with shell.on_terminal("ao-logs", "x") as terminal:
+    plain = shell.having(NO_COLOR="1", PAGER="cat")
+    with plain.on_terminal("ao-logs", "x") as terminal:
         code, screen = terminal.end()
     assert code == DONE
     assert controls_in(screen) == []

@@ -77,7 +77,7 @@ def test_impossible_number_is_a_usage_error() -> None:
     ],
 )
 def test_a_missing_argument_is_a_usage_error_in_one_line(command: str) -> None:
-    several = ("ao-stop", "ao-wait")
+    several = ("ao-logs", "ao-stop", "ao-wait")
     argument = "NAME" if command == "ao-new" else "SESSION" + "S..." * (command in several)
     assert call(command) == Ended(
         USAGE, "", f"{command}: Missing argument '{argument}'. See {command} --help.\n"

@@ -26,7 +26,7 @@ EXAMPLES = """\
   ao-list-sessions --state failed --since 2h --tree
   ao-list-sessions --text parser --sort cost -n 10 --wide
   ao-list-sessions --watch
-  ao-stop $(ao-list-sessions -q --here --state running)
+  ao-list-sessions -q --here --state running | xargs ao-stop
   ao-list-sessions --json=session_name,state,outcome | jq -r '.[].outcome'"""
 
 ALL_FIELDS = "*"

@@ -83,8 +83,8 @@ def follow_states(
 def follow_list(manager: ManagerClient, *, on_outage: OnOutage, time: Time = SYSTEM) -> Frames:
     """Yield a frame for each change of any session, with a cursor.
 
-    After a frame `ready` the caller reads the list: it is the first frame, and comes again if a
-    cursor is not known any longer, as in a restored database. For outages see `follow_session`.
+    After a frame `ready` the caller reads the list: each connection begins with one, after the
+    changes that were missed. For outages see `follow_session`.
     """
     return _over_connections(manager, _List(manager).read, _Course(on_outage, time, None))
 
@@ -97,8 +97,7 @@ class _List:
         self._cursor: str | None = None
 
     def read(self) -> Frames:
-        """Yield the frames of one connection; only the first one begins with `ready`."""
-        is_first = self._cursor is None
+        """Yield the frames of one connection."""
         try:
             opened = read_frames(self._manager, "/sessions", self._cursor, SILENCE_SECONDS)
             with closing(opened) as frames:
@@ -106,7 +105,7 @@ class _List:
                     self._cursor = frame.cursor or self._cursor
                     if frame.name == "bye":
                         return
-                    if frame.name in _CHANGES or (is_first and frame.name == "ready"):
+                    if frame.name in _CHANGES or frame.name == "ready":
                         yield frame
         except SessionClientError as exc:
             if exc.code != CURSOR_UNKNOWN:

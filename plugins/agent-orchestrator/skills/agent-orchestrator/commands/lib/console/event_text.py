@@ -16,12 +16,15 @@ import click
 
 from ..sessions.question_words import decision_words, title_of
 from .blocks import content_text, output_text
-from .output import clean, local_parts, one_line
+from .event_look import Look
+from .output import local_parts, one_line
 from .progress import gist
 from .question_text import question_lines
+from .usage_table import dollars
 
 Event = dict[str, Any]
 
+_PLAIN = Look()
 _INDENT = "    "
 _NESTED = "  "
 _MARK = "> "
@@ -90,9 +93,12 @@ class Subagents:
 class EventText:
     """A formatter of events, in the order in which they are given."""
 
-    def __init__(self, zone: tzinfo | None = None, *, marked: int | None = None) -> None:
+    def __init__(
+        self, zone: tzinfo | None = None, *, marked: int | None = None, look: Look = _PLAIN
+    ) -> None:
         """Set the time zone for display; None is the local one. Mark the event `marked`."""
         self._zone = zone
+        self._look = look
         self._marked = marked
         self._day = ""
         self._subagents = Subagents()
@@ -104,7 +110,8 @@ class EventText:
         """Return the text to print for the next event; a part of a message continues its line."""
         part_of, body = event.get("continues"), _body(event)
         if part_of is not None and part_of == self._message:
-            text = _indented(body).removeprefix(_INDENT * self._is_in_line)
+            lines = _indented(self._look.body(body, event), _INDENT)
+            text = "\n".join(lines).removeprefix(_INDENT * self._is_in_line)
         else:
             text = self.end() + self.text(event)
         if not _may_go_on(event) or body.endswith("\n"):
@@ -124,13 +131,19 @@ class EventText:
         depth, name = self._subagents.of(event)
         said = f"{name} · {_title(event)}" if name else _title(event)
         said += "".join(f" ({word})" for mark, word in _MARKS.items() if event.get(mark) is True)
-        head = _NESTED * depth + one_line(f"[{event.get('seq')}] {moment} {said}")
+        screen = self._look.screen
+        if screen.is_terminal and event.get("event_type") == "usage":
+            said += _cost(event)
+        place, indent = one_line(f"[{event.get('seq')}] {moment}"), _NESTED * depth
         is_marked = self._marked is not None and event.get("seq") == self._marked
-        lines = [click.style(_MARK + head, bold=True) if is_marked else head]
-        lines += _indented(_body(event), _NESTED * depth + _INDENT).splitlines()
+        if is_marked:
+            lines = [click.style(f"{_MARK}{indent}{place} {one_line(said)}".rstrip(), bold=True)]
+        else:
+            lines = [indent + self._look.head(place, one_line(said), event).rstrip()]
+        lines += _indented(self._look.body(_body(event), event), indent + _INDENT)
         if day and day != self._day:
             self._day = day
-            lines.insert(0, day)
+            lines.insert(0, screen.styled(day, underline=True))
         return "\n".join(lines)
 
     def _moment(self, recorded_at: Any) -> tuple[str, str]:
@@ -210,8 +223,14 @@ def _may_go_on(event: Event) -> bool:
     return event.get("event_type") == "stderr" or event.get("role") == "assistant"
 
 
-def _indented(text: str, indent: str = _INDENT) -> str:
-    return "\n".join(indent + line for line in clean(text).splitlines())
+def _indented(lines: Iterable[str], indent: str) -> list[str]:
+    return [indent + line for line in lines]
+
+
+def _cost(event: Event) -> str:
+    usage = event.get("usage")
+    cost = usage.get("cost_microdollars") if isinstance(usage, dict) else None
+    return f", {dollars(cost * 1000)}" if isinstance(cost, int) else ""
 
 
 def _title(event: Event) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 
@@ -25,8 +25,9 @@ class Screen:
     def is_terminal(self) -> bool:
         return self.width is not None
 
-    def styled(self, text: str, **style: bool | str) -> str:
-        return click.style(text, **style) if self.has_colours and text else text  # type: ignore[arg-type]  # names of styles
+    def styled(self, text: str, **style: Any) -> str:
+        """Return the text in a style of `click.style`, if the screen has colours."""
+        return click.style(text, **style) if self.has_colours and text and style else text
 
 
 def screen_of(stream: TextIO | None = None) -> Screen:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 from ..client.errors import may_pass
-from ..client.follow import follow_session, follow_states
+from ..client.follow import follow_list, follow_session, follow_states
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 
@@ -59,6 +59,39 @@ def follow(
             if newer is not None and after_seq >= newer["last_seq"]:
                 return newer
     raise AssertionError("the feed stopped without an `end` frame")
+
+
+def follow_many(
+    manager: ManagerClient,
+    places: Mapping[str, int],
+    show: Callable[[Json], None],
+    *,
+    on_outage: Callable[[Exception], None],
+) -> None:
+    """Show the events of several sessions past their places until their runs have ended.
+
+    During an outage of the manager, call `on_outage` and wait.
+    """
+    left = dict(places)
+
+    def look(session_id: str) -> None:
+        session = manager.get_session(session_id)
+        for event in manager.iterate_events(session_id, after_seq=left[session_id]):
+            show(event)
+            left[session_id] = event["seq"]
+        if is_finished(session) and left[session_id] >= session["last_seq"]:
+            del left[session_id]
+
+    with closing(follow_list(manager, on_outage=on_outage)) as frames:
+        for frame in frames:
+            changed = list(left) if frame.name == "ready" else [frame.content.get("session_id")]
+            if frame.name in ("session_created", "session_updated"):
+                changed = [frame.session["session_id"]]
+            for session_id in changed:
+                if session_id in left:
+                    look(session_id)
+            if not left:
+                return
 
 
 def wait_for(

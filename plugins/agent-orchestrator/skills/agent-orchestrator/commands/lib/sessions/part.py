@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..client.events import events_before
 from ..client.manager import MAX_PAGE, Json, ManagerClient
@@ -23,6 +24,8 @@ class Part:
     after: int | None = None
     around: int | None = None
     limit: int | None = None
+    since: datetime | None = None
+    """Only events since, with each form of the part."""
 
     def begin(self, manager: ManagerClient, session: Json, counts: Counts) -> int:
         """Return the seq after which the part begins.
@@ -32,6 +35,16 @@ class Part:
         """
         if self.around is not None:
             check_event(session, self.around)
+        return max(self._begin(manager, session, counts), self._first(manager, session))
+
+    def _first(self, manager: ManagerClient, session: Json) -> int:
+        """Return the seq of the last event before `since`."""
+        if self.since is None:
+            return 0
+        events = events_before(manager, session["session_id"], session["last_seq"] + 1)
+        return next((event["seq"] for event in events if _moment_of(event) < self.since), 0)
+
+    def _begin(self, manager: ManagerClient, session: Json, counts: Counts) -> int:
         if self.after is not None or self.limit is None:
             return self.after or 0
         begin = self.around or session["last_seq"] + 1
@@ -59,6 +72,10 @@ class Part:
                     return
                 left -= 1
             yield event
+
+
+def _moment_of(event: Json) -> datetime:
+    return datetime.fromisoformat(event["recorded_at"])
 
 
 def check_event(session: Json, seq: int) -> None:
