@@ -55,6 +55,11 @@ def test_status_shows_the_whole_question_and_its_answers(shell: Shell, asking: A
     assert "x     waiting" in shell.run("ao-list-sessions", "--here", "--status", "running").stdout
     waited = shell.run("ao-wait", "x", "--until", "waiting")
     assert waited == Ended(DONE, "x waiting\n", "")
+    for given in (["x"], []):
+        assert "x waiting\n" in shell.run("ao-wait", *given, "--needs-me").stdout
+    with shell.on_terminal("ao-wait", "x") as terminal:
+        terminal.shows("ao-wait: x waits for you\n")
+        terminal.shows(f"{permit} --deny\n")
     logs = shell.run("ao-logs", "x").stdout
     assert "asks: Run rm\n" in logs and "    why: it removes files\n" in logs
 

@@ -14,7 +14,7 @@ import pytest
 from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive, kill_supervisor, supervisor_of
-from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Ended, Shell
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, USAGE, Ended, Shell
 from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.recording import refused_url
@@ -37,6 +37,32 @@ def test_stop_ends_all_processes_of_several_sessions(
             "stopped",
             130,
         )
+
+
+def test_all_running_sessions_are_stopped_after_a_question(
+    shell: Shell, records: ManagerClient, gate: Gate, started: Path
+) -> None:
+    start_detached(shell, "one", started, gate)
+    for option in ("--here", "--all"):
+        unasked = shell.run("ao-stop", option)
+        assert (unasked.exit_code, unasked.stdout) == (USAGE, "")
+        assert f"  one (running, {shell.directory})\n" in unasked.stderr
+        assert "you cannot be asked: add --yes\n" in unasked.stderr
+    with shell.on_terminal("ao-stop", "--here") as terminal:
+        terminal.asks("Stop 1 session? [y/N]: ")
+        terminal.types("n\n")
+        code, screen = terminal.end()
+        assert (code, screen.splitlines()[-1]) == (FAILED, "ao-stop: nothing was stopped")
+    with shell.on_terminal("ao-stop", "--here") as terminal:
+        terminal.asks("Stop 1 session? [y/N]: ")
+        terminal.types("y\n")
+        code, screen = terminal.end()
+        assert (code, screen.splitlines()[-1]) == (DONE, "one stopped")
+    start_detached(shell, "two", started, gate)
+    assert shell.run("ao-stop", "--here", "-y") == Ended(DONE, "two stopped\n", "")
+    assert shell.run("ao-stop", "--here", "--json").json == []
+    both = shell.run("ao-stop", "one", "--all")
+    assert both == Ended(USAGE, "", "ao-stop: give SESSIONS, --here or --all, only one of them\n")
 
 
 def test_json_is_the_sessions_as_they_ended(shell: Shell, gate: Gate, started: Path) -> None:

@@ -40,7 +40,12 @@ Draw = Callable[[Sequence[Session]], list[str]]
     metavar="TEXT",
     help="Only sessions of projects whose path has this text in it.",
 )
-@click.option("--needs-me", is_flag=True, help="Only sessions that expect something of a person.")
+@click.option(
+    "--needs-me",
+    is_flag=True,
+    help="Only sessions that need a person: they ask, have failed, were denied something, are "
+    "quiet for long, or end with a question that no person has seen.",
+)
 @click.option(
     "--status",
     type=click.Choice(STATES),
@@ -141,12 +146,12 @@ def main(
         "agent": agent,
         "text": text,
         "project": project,
-        "attention": "any" if needs_me else None,
         "sort": sort,
     }
     listing = Listing(
         where={name: value for name, value in where.items() if value is not None},
         state=state,
+        needs_person=needs_me,
         since=since,
         limit=limit,
     )

@@ -13,11 +13,21 @@ import click
 from ..client.manager import Json, ManagerClient
 from ..client.patient import TIMEOUT_SECONDS
 from ..config import Config
-from ..console.command import CHANGES, DONE, FAILED, NOT_FINISHED, NOT_FOUND, Command, configure
+from ..console.command import (
+    CHANGES,
+    DONE,
+    FAILED,
+    NOT_FINISHED,
+    NOT_FOUND,
+    USAGE,
+    Command,
+    CommandError,
+    configure,
+)
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, note, once, one_line, tell_waiting
-from ..machine.environment import state_dir
+from ..console.output import answer, answer_json, note, once, one_line, tell, tell_waiting
+from ..machine.environment import parent_session_id, state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import (
     clear_dead,
@@ -29,6 +39,7 @@ from ..runs.stop import (
 )
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.follow import wait_for
+from ..sessions.listing import Listing
 from ..sessions.resolve import (
     ambiguous,
     by_hand,
@@ -44,7 +55,9 @@ from ..shared.counted import counted
 EXAMPLES = """\
   ao-stop fix-login
   ao-stop fix-login review --timeout 5
-  ao-stop lead --tree"""
+  ao-stop lead --tree
+  ao-stop --here
+  ao-stop --all --yes"""
 
 STOP_SECONDS = 30.0
 LOOK_SECONDS = 2.0
@@ -52,7 +65,17 @@ LOOK_SECONDS = 2.0
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
-@click.argument("sessions", nargs=-1, required=True)
+@click.argument("sessions", nargs=-1)
+@click.option("--here", is_flag=True, help="Stop all sessions of this project that are running.")
+@click.option(
+    "--all",
+    "all_projects",
+    is_flag=True,
+    help="Stop all sessions of all projects that are running.",
+)
+@click.option(
+    "-y", "--yes", is_flag=True, help="With `--here` and `--all`, stop without asking first."
+)
 @click.option(
     "--timeout",
     type=Seconds(min=0),
@@ -68,9 +91,19 @@ LOOK_SECONDS = 2.0
 @project_option
 @json_option("Print a JSON list of the sessions that have ended.")
 def main(
-    sessions: tuple[str, ...], timeout: float, tree: bool, project_dir: str | None, as_json: bool
+    sessions: tuple[str, ...],
+    here: bool,
+    all_projects: bool,
+    yes: bool,
+    timeout: float,
+    tree: bool,
+    project_dir: str | None,
+    as_json: bool,
 ) -> None:
     """Stop the runs of SESSIONS, and wait until they have ended.
+
+    `--here` and `--all` list the sessions and ask first. If there is no terminal to ask on, they
+    need `--yes`.
 
     The agent is interrupted as by Ctrl-C. After 5 seconds its processes are terminated, after 3
     more they are killed, including those in the background. The session is then `stopped`, and
@@ -88,17 +121,17 @@ def main(
     A session in which a person works, in a terminal for example, is named and left as it is; the
     exit code is then 1.
     """
+    _check(sessions, here=here, all_projects=all_projects)
     config = configure(project_dir, must_exist=False)
     # Soon enough without an answer, to ask the supervisors of this machine.
     with open_manager(config, timeout_seconds=TIMEOUT_SECONDS) as manager:
         try:
-            found = [resolve(manager, session, config, reach=False) for session in sessions]
-            for each in found:
-                refuse_own(manager, each)
-            if tree:
-                found += [
-                    child for s in found for child in find_descendants(manager, s["session_id"])
-                ]
+            if sessions:
+                found = _named(manager, sessions, config, tree=tree)
+            else:
+                found = _running(manager, config if here else None)
+                if found and not yes:
+                    _confirm(found)
             others = [session for session in found if is_by_hand(session)]
             for session in others:
                 note(f"{by_hand(session)}: end its turn there; ao-stop stops only runs of ao-new")
@@ -108,7 +141,7 @@ def main(
             raise
         except SessionClientError as exc:
             # The signals would reach any session of this machine, also those above a run.
-            if exc.status_code is not None or manager.is_of_a_run:
+            if exc.status_code is not None or manager.is_of_a_run or not sessions:
                 raise
             note(f"{exc}: asking the supervisors of this machine")
             sys.exit(_signal(sessions, config, tree=tree, as_json=as_json))
@@ -120,6 +153,51 @@ def main(
     if len(ended) < len({s["session_id"] for s in found}):
         sys.exit(NOT_FINISHED)
     sys.exit(FAILED if others else DONE)
+
+
+def _check(sessions: tuple[str, ...], *, here: bool, all_projects: bool) -> None:
+    given = sum((bool(sessions), here, all_projects))
+    if given == 0:
+        raise CommandError("Missing argument 'SESSIONS...'. See ao-stop --help.", USAGE)
+    if given > 1:
+        raise CommandError("give SESSIONS, --here or --all, only one of them", USAGE)
+
+
+def _named(
+    manager: ManagerClient, sessions: tuple[str, ...], config: Config, *, tree: bool
+) -> list[Json]:
+    """Return the sessions that the arguments mean, with those below them for `tree`."""
+    found = [resolve(manager, session, config, reach=False) for session in sessions]
+    for each in found:
+        refuse_own(manager, each)
+    if tree:
+        found += [child for s in found for child in find_descendants(manager, s["session_id"])]
+    return found
+
+
+def _running(manager: ManagerClient, config: Config | None) -> list[Json]:
+    """Return the running sessions of a project, or of all, that this command can stop."""
+    where = {"status": "running"}
+    if config is not None:
+        where["project_dir"] = str(config.project_dir)
+    found = Listing(where=where).read(manager)
+    own = parent_session_id() if manager.is_of_a_run else None
+    return [s for s in found if not is_by_hand(s) and s["session_id"] != own]
+
+
+def _confirm(sessions: list[Json]) -> None:
+    """Ask whether to stop these sessions.
+
+    Raises:
+        CommandError: the person says no, or cannot be asked.
+    """
+    for session in sessions:
+        project = session["project_dir"] or "no project"
+        tell(f"{session['session_name']} ({state_of(session)}, {project})")
+    if not sys.stdin.isatty():
+        raise CommandError("stdin is not a terminal, so you cannot be asked: add --yes", USAGE)
+    if not click.confirm(f"Stop {counted(len(sessions), 'session')}?", err=True):
+        raise CommandError("nothing was stopped")
 
 
 def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:

@@ -80,27 +80,39 @@ def follow_states(
         yield frame.session
 
 
-def follow_list(manager: ManagerClient, *, on_outage: OnOutage, time: Time = SYSTEM) -> Frames:
-    """Yield a frame for each change of any session, with a cursor.
+def follow_list(
+    manager: ManagerClient,
+    *,
+    on_outage: OnOutage,
+    deadline: float | None = None,
+    time: Time = SYSTEM,
+) -> Frames:
+    """Yield a frame for each change of any session, with a cursor, until the deadline.
 
     After a frame `ready` the caller reads the list: each connection begins with one, after the
     changes that were missed. For outages see `follow_session`.
     """
-    return _over_connections(manager, _List(manager).read, _Course(on_outage, time, None))
+    course = _Course(on_outage, time, deadline)
+    return _over_connections(manager, _List(manager, course.deadline).read, course)
 
 
 class _List:
     """The feed of all sessions, from now on."""
 
-    def __init__(self, manager: ManagerClient) -> None:
+    def __init__(self, manager: ManagerClient, deadline: Deadline) -> None:
         self._manager = manager
+        self._deadline = deadline
         self._cursor: str | None = None
 
     def read(self) -> Frames:
-        """Yield the frames of one connection."""
+        """Yield the frames of one connection, which is open for `LOOK_SECONDS` at least."""
+        seconds = max(LOOK_SECONDS, min(SILENCE_SECONDS, self._deadline.seconds_left()))
         try:
-            opened = read_frames(self._manager, "/sessions", self._cursor, SILENCE_SECONDS)
-            with closing(opened) as frames:
+            with closing(
+                read_frames(
+                    self._manager, "/sessions", self._cursor, seconds, deadline=self._deadline
+                )
+            ) as frames:
                 for frame in frames:
                     self._cursor = frame.cursor or self._cursor
                     if frame.name == "bye":

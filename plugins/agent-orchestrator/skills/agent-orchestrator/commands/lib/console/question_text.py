@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
 
+from ..client.manager import Json, ManagerClient
+from ..session_client import SessionClientError
 from ..sessions.question_words import SHORT, title_of
 from .output import exact_line, local_time, note
 
@@ -20,6 +23,29 @@ def show_question(event: Event, session: str) -> None:
     note(f"question {str(event.get('question_id'))[:SHORT]}")
     for line in (*question_lines(event), *how_to_answer(event, session)):
         click.echo(f"  {exact_line(line)}", err=True)
+
+
+class QuestionsShown:
+    """The questions of sessions that a person at this terminal has seen."""
+
+    def __init__(self, manager: ManagerClient, names: Mapping[str, str]) -> None:
+        """Show sessions by the names that the person gave, and others by their ids."""
+        self._manager = manager
+        self._names = names
+        self._shown: set[str] = set()
+
+    def see(self, session: Json) -> None:
+        """Show the open questions of a session that were not shown before."""
+        if not session.get("waiting_questions"):
+            return
+        session_id = session["session_id"]
+        with suppress(SessionClientError):  # they are shown with its next change
+            for question in self._manager.list_questions(session_id):
+                if question["question_id"] not in self._shown:
+                    self._shown.add(question["question_id"])
+                    name = self._names.get(session_id, session_id)
+                    note(f"{session['session_name']} waits for you")
+                    show_question(question["event"], name)
 
 
 def question_lines(event: Event) -> Iterator[str]:

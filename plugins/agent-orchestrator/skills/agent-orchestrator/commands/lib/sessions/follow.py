@@ -10,6 +10,7 @@ from ..client.errors import may_pass
 from ..client.follow import follow_list, follow_session, follow_states
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
+from .listing import Listing, needs_person
 
 WAIT_SECONDS = 3.0
 """The longest wait of one request, shorter than the client's timeout."""
@@ -121,6 +122,34 @@ def wait_for(
                 yield session
             if not waiting:
                 return
+
+
+def wait_for_attention(
+    manager: ManagerClient,
+    *,
+    timeout_seconds: float | None,
+    on_outage: Callable[[Exception], None],
+) -> list[Json]:
+    """Return the sessions that need a person, as soon as there is one; none at the timeout.
+
+    During an outage of the manager, wait.
+    """
+    expected = Listing(where={"archived": "false"}, needs_person=True)
+    if timeout_seconds == 0:
+        return list(expected.read(manager))
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    frames = follow_list(manager, on_outage=on_outage, deadline=deadline)
+    with closing(frames):
+        for frame in frames:
+            if frame.name == "ready":
+                found = list(expected.read(manager))
+            else:
+                is_deleted = frame.name == "session_deleted"
+                session = None if is_deleted else frame.session
+                found = [session] if session and needs_person(session) else []
+            if found:
+                return found
+    return []
 
 
 def wait_for_request(

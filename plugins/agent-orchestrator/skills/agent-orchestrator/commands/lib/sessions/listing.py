@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -22,6 +22,7 @@ class Listing:
 
     where: dict[str, str] = field(default_factory=dict)
     state: str | None = None
+    needs_person: bool = False
     since: datetime | None = None
     """Only sessions with activity since."""
     limit: int | None = None
@@ -31,22 +32,30 @@ class Listing:
         where = {**self.where}
         if self.state is not None:
             where["state"] = _OF_STATE.get(self.state, self.state)
-        # The manager's `failed` includes other words, so its sessions are counted here.
-        is_counted_here = self.since is not None or where.get("state") == "failed"
+        if self.needs_person:
+            where["attention"] = "any"
+        # The manager's `failed` and `any` include others, so those sessions are counted here.
+        is_broad = where.get("state") == "failed" or self.needs_person
+        is_counted_here = self.since is not None or is_broad
         found = manager.find_sessions(limit=None if is_counted_here else self.limit, **where)
         return islice(filter(self._is_meant, found), self.limit)
 
     def has(self, manager: ManagerClient, session: Session) -> bool:
         """Return whether a session is in the list, whatever the limit."""
-        only = Listing(
-            where={**self.where, "id_prefix": session["session_id"]},
-            state=self.state,
-            since=self.since,
-        )
+        own = {**self.where, "id_prefix": session["session_id"]}
+        only = replace(self, where=own, limit=None)
         return any(each["session_id"] == session["session_id"] for each in only.read(manager))
 
     def _is_meant(self, session: Session) -> bool:
-        return self.state in (None, state_of(session)) and _is_since(session, self.since)
+        is_expected = not self.needs_person or needs_person(session)
+        is_in_state = self.state in (None, state_of(session))
+        return is_expected and is_in_state and _is_since(session, self.since)
+
+
+def needs_person(session: Session) -> bool:
+    """Return whether a session expects something of a person: more than a look at a good end."""
+    attention = session.get("attention")
+    return isinstance(attention, dict) and attention.get("kind") != "done"
 
 
 def _is_since(session: Session, since: datetime | None) -> bool:
