@@ -169,6 +169,18 @@ def test_sums_equal_the_record_after_any_change(
         assert verify(Path(sqlite_path(database_url)))[1] == []
 
 
+def test_ends_of_several_sessions_are_one_transaction(store: SqlStore) -> None:
+    """A statement that cannot be executed for several sessions would cost one commit for each."""
+    ids = [create(store, str(number)).session_id for number in range(3)]
+    commits: list[object] = []
+    note = commits.append
+    event.listen(store._database.writing, "commit", note)
+    store.commit([appending(session_id, question(), stop()) for session_id in ids])
+    store.commit([appending(session_id, stop(run=1)) for session_id in ids])
+    event.remove(store._database.writing, "commit", note)
+    assert len(commits) == 2
+
+
 def test_open_questions_are_those_of_runs_that_may_return(
     store: SqlStore, clock: SteppedClock
 ) -> None:

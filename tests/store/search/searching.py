@@ -24,7 +24,7 @@ def index(store: Store) -> int:
 def find(
     store: Store, query: str, *, limit: int = 100, after: Mark | None = None, **filters: Any
 ) -> SearchPage:
-    names = SessionFilter.__dataclass_fields__.keys()
+    names = SessionFilter.__dataclass_fields__.keys() - Search.__dataclass_fields__.keys()
     sessions = SessionFilter(**{n: filters.pop(n) for n in list(filters) if n in names})
     search = Search(query=parse_query(query), sessions=sessions, **filters)
     return store.search.find(search, limit=limit, after=after)

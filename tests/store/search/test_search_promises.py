@@ -193,7 +193,7 @@ FILTERS: list[tuple[dict[str, Any], list[tuple[str, int]]]] = [
     ({"agent": "y"}, [B2, B1]),
     ({"agent": "claude"}, []),
     ({"executor": "claude"}, [A5, A4, A3, A1]),
-    ({"state": State.FAILED}, [B2, B1]),
+    ({"state": (State.FAILED,)}, [B2, B1]),
     ({"since": JANUARY_31}, [B1, A5, A4, A3, A1]),
     ({"since": JANUARY_31, "until": JANUARY_31 + timedelta(days=1)}, [B1]),
     ({"since": JANUARY_31 + timedelta(days=1)}, [A5, A4, A3, A1]),

@@ -17,11 +17,12 @@ from agent_session_manager.sql.schema.tables import sessions
 from agent_session_manager.sql.write.ancestors import tell
 from agent_session_manager.store.changes import MarkQuiet
 
-_ONE = update(sessions).where(sessions.c.number == bindparam("of"))
-_SET_STATE = _ONE.values(state=STATE_OF_NEWEST_RUN)
-_SET_ATTENTION = _ONE.values(attention=ATTENTION_OF_NEWEST_RUN)
-_SET_TOOK = _ONE.values(took_microseconds=TOOK_OF_RUNS)
-_SET_QUIET = _ONE.values(attention=AttentionKind.QUIET.value)
+_AT_ONCE = 500
+_SOME = update(sessions).where(sessions.c.number.in_(bindparam("numbers", expanding=True)))
+_SET_STATE = _SOME.values(state=STATE_OF_NEWEST_RUN)
+_SET_ATTENTION = _SOME.values(attention=ATTENTION_OF_NEWEST_RUN)
+_SET_TOOK = _SOME.values(took_microseconds=TOOK_OF_RUNS)
+_SET_QUIET = _SOME.values(attention=AttentionKind.QUIET.value)
 
 
 def set_states(connection: Connection, numbers: Iterable[int]) -> None:
@@ -52,5 +53,6 @@ def mark_quiet(connection: Connection, change: MarkQuiet) -> list[str]:
 
 
 def _execute(connection: Connection, statement: Update, numbers: Iterable[int]) -> None:
-    if of := [{"of": number} for number in sorted(numbers)]:
-        connection.execute(statement, of)
+    of = sorted(numbers)
+    for start in range(0, len(of), _AT_ONCE):
+        connection.execute(statement, {"numbers": of[start : start + _AT_ONCE]})
