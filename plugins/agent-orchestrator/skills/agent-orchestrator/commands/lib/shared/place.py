@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -55,23 +56,31 @@ def start_of(pid: int) -> str | None:
 def terminate(pid: int, is_still_meant: Callable[[], bool]) -> None:
     """Send SIGTERM to a process, unless its process id was reused.
 
-    On Linux, `is_still_meant` is called when the process id can no longer change its process.
+    On Linux, `is_still_meant` is called when the process id can no longer change its process. Some
+    builds of Python, kernels and sandboxes do not offer that. There, as on other systems, the
+    signal follows the call at once.
     """
-    if sys.platform != "linux":
-        if is_still_meant():
+    with suppress(ProcessLookupError):  # it has ended, or is just ending
+        if not _terminate_safely(pid, is_still_meant) and is_still_meant():
             os.kill(pid, signal.SIGTERM)
-        return
+
+
+def _terminate_safely(pid: int, is_still_meant: Callable[[], bool]) -> bool:
+    """Send SIGTERM over a descriptor of the process; return False if that is not possible."""
+    if sys.platform != "linux":
+        return False
     try:
         process = os.pidfd_open(pid)
+        try:
+            if is_still_meant():
+                signal.pidfd_send_signal(process, signal.SIGTERM)
+        finally:
+            os.close(process)
     except ProcessLookupError:
-        return
-    try:
-        if is_still_meant():
-            signal.pidfd_send_signal(process, signal.SIGTERM)
-    except ProcessLookupError:  # it has just ended
-        pass
-    finally:
-        os.close(process)
+        raise
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def _namespace(kind: str) -> str:
