@@ -34,11 +34,19 @@ NEED_A_MANAGER = (
 )
 NEED_A_RUN = ("ao-answer", "ao-permit", "ao-send")
 """Fail without a run that takes what they send."""
-NEED_NOTHING = ("ao-list-agents", "ao-show-config")
+NEED_NOTHING = ("ao-completion", "ao-list-agents", "ao-show-config")
 LIGHT = (*(name for name in NEED_A_MANAGER if name != "ao-import"), *NEED_NOTHING)
 ALL = ("ao", *NEED_AN_AGENT, *LIGHT, "ao-doctor", "ao-import")
 TAKE_NO_SESSION = (
-    *("ao", "ao-doctor", "ao-import", "ao-list-agents", "ao-list-sessions", "ao-mcp"),
+    *(
+        "ao",
+        "ao-completion",
+        "ao-doctor",
+        "ao-import",
+        "ao-list-agents",
+        "ao-list-sessions",
+        "ao-mcp",
+    ),
     *("ao-show-config", "ao-usage"),
 )
 
@@ -52,6 +60,8 @@ def arguments_of(command: str) -> list[str]:
     """Return the minimum of arguments with which the command acts."""
     if command == "ao-new":
         return ["x", "--executor", "command", "--", "true"]
+    if command == "ao-completion":
+        return ["--list", "sessions"]
     if command == "ao-dashboard":
         return ["--print"]
     if command == "ao-rename":

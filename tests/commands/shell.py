@@ -21,7 +21,7 @@ from click.testing import CliRunner
 
 from tests.commands.command_names import COMMANDS, module_of
 from tests.commands.processes import Process, end_runs, is_waiting
-from tests.commands.terminal import Terminal
+from tests.commands.terminal import Terminal, without_notes_of_waiting
 from tests.support.forked_program import ForkedProgram, can_fork
 from tests.support.network_namespace import holder_of
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
@@ -93,7 +93,8 @@ class Running:
             self._process.kill()
             stdout, stderr = self._process.communicate()
             raise AssertionError(f"{self._command} did not end: {stdout!r} {stderr!r}") from None
-        ended = Ended(self._process.wait(), stdout.decode(), stderr.decode())
+        told = without_notes_of_waiting(stderr.decode())
+        ended = Ended(self._process.wait(), stdout.decode(), told)
         _check(self._command, ended)
         return ended
 

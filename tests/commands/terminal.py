@@ -10,6 +10,15 @@ from typing import Self
 from tests.commands.processes import Process, is_waiting
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
+_NOTE_OF_WAITING = re.compile(
+    r"(?m)^ao[a-z-]*: waiting for an answer of the session manager at \S+\n"
+)
+
+
+def without_notes_of_waiting(output: str) -> str:
+    """Return an output without the notes that a command prints on a slow machine only."""
+    return _NOTE_OF_WAITING.sub("", output)
+
 
 class Terminal:
     """A terminal that runs one command, until the `with` block ends."""
@@ -66,7 +75,7 @@ class Terminal:
             pass
         code = self.wait()
         assert "Traceback" not in self.screen, self.screen
-        return code, self.screen
+        return code, without_notes_of_waiting(self.screen)
 
     def _read(self) -> bool:
         """Read the next output; return False once the command has closed the terminal."""

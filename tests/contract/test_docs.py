@@ -33,6 +33,7 @@ from tests.support.manager import RunningManager
 from tests.support.network_namespace import in_required_network
 from tests.support.output import output_of
 from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "plugins/agent-orchestrator"
@@ -304,11 +305,12 @@ def test_examples_of_parallel_sessions_work(
     writer.write_text(json.dumps({"command": ["sh", "-c", "echo answer: $(cat)"]}))
     shown = fences(section(read(page), heading), "sh")
     prompts = re.findall(r"-p '([^']*)' --detach", shown[0])
+    script = "\n".join(shown)
     printed = output_of(
-        ["sh", "-eu", "-c", "\n".join(shown)],
+        ["sh", "-eu", "-c", script],
         cwd=tmp_path,
         env={**scrubbed_environment(tmp_path), **manager.environment()},
-        timeout=60,
+        timeout=WATCHDOG_SECONDS * script.count("ao-"),
     )
     lines = printed.splitlines()
     for session, prompt in zip(sessions, prompts, strict=True):
@@ -319,14 +321,16 @@ def test_examples_of_parallel_sessions_work(
 def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
     demo = f"{sys.executable} scripts/demo.py {tmp_path / 'demo'}"
     stop = "code=$?; agent-session-manager stop; exit $code"
-    line = in_required_network(["sh", "-c", f"{demo} && {demo}; {stop}"])
+    # A demo that hangs is ended by its own time limit, so that its manager is stopped.
+    limited = f"timeout {4 * WATCHDOG_SECONDS:.0f} {demo}"
+    line = in_required_network(["sh", "-c", f"{limited} && {limited}; {stop}"])
     ran = subprocess.run(
         line,
         cwd=ROOT,
         env=scrubbed_environment(tmp_path),
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=10 * WATCHDOG_SECONDS,
         check=False,
     )
     assert ran.returncode == 0, ran.stderr

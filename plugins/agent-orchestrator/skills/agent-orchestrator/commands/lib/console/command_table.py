@@ -35,6 +35,7 @@ GROUPS = {
         "list-agents": "list the agent definitions",
         "show-config": "print the configuration",
         "mcp": "serve the tools that lead sessions to your own agent",
+        "completion": "complete commands and names in your shell",
     },
 }
 NAMES = tuple(name for group in GROUPS.values() for name in group)
