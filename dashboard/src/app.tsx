@@ -1,30 +1,30 @@
 import { useState, useSyncExternalStore } from "react";
 import type { Connection } from "./api/stream";
 import { currentToken, watchToken } from "./api/token";
+import { CostView } from "./cost/cost-view";
 import { Entry } from "./entry";
+import { useRingsBell } from "./hooks/bell";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
-import { Overview } from "./overview/overview";
-import { QuestionsView } from "./questions/questions-view";
+import { NowView } from "./now/now-view";
 import { SearchView } from "./search/search-view";
 import { SessionsView } from "./session-list/sessions-view";
 import { SessionView } from "./session-page/session-view";
 import { Shell } from "./shell";
-import { onWatchedChange, watchedSessions } from "./state/watched-sessions";
-import { overviewLink, type Route } from "./text/route";
+import { nowLink, type Route } from "./text/route";
 import { Boundary } from "./ui/boundary";
 import { Empty } from "./ui/empty";
 
 export function App() {
   const token = useSyncExternalStore(watchToken, currentToken);
-  const watched = useSyncExternalStore(onWatchedChange, watchedSessions);
+  const isKept = useRingsBell();
   const route = useRoute();
   const [followed, setFollowed] = useState<Connection>("connecting");
 
   if (token === null || route.view === "code") return <Entry route={route} />;
   const isSession = route.view === "session";
   return (
-    <SessionsFeedProvider key={token} isNeeded={!isSession || watched.size > 0}>
+    <SessionsFeedProvider key={token} isNeeded={!isSession || isKept} isKept={isKept}>
       <Shell route={route} followed={isSession ? followed : null}>
         <Boundary key={route.view} fallback={<Broken />}>
           <Place route={route} onConnection={setFollowed} />
@@ -47,11 +47,12 @@ function Broken() {
 
 function Place({ route, onConnection }: { route: Route; onConnection: (connection: Connection) => void }) {
   switch (route.view) {
-    case "overview":
+    case "now":
+      return <NowView isAnswering={route.isAnswering} />;
     case "code":
-      return <Overview />;
-    case "questions":
-      return <QuestionsView />;
+      return <NowView isAnswering={false} />;
+    case "cost":
+      return <CostView place={route.place} />;
     case "sessions":
       return <SessionsView filter={route.filter} />;
     case "search":
@@ -70,7 +71,7 @@ function Place({ route, onConnection }: { route: Route; onConnection: (connectio
     case "unknown":
       return (
         <Empty title="There is nothing at this address.">
-          <a href={overviewLink()}>Go to the overview</a>
+          <a href={nowLink()}>Go to Now</a>
         </Empty>
       );
   }

@@ -12,8 +12,11 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["t", "in a session that runs: tell the agent something"],
   ["[, ]", "in a session: previous, next session of the list"],
   ["Escape", "in a session: back to the list"],
-  ["g s, g o, g q", "go to the sessions, to the overview, to the questions"],
-  ["j, k, 1–9", "in the questions: next, previous, focus a choice"],
+  ["g n, g s, g c, g q", "go to Now, to the sessions, to Cost, to the questions"],
+  ["Space", "in Now: look into the session"],
+  ["a, 1–9", "in Now: answer; focus a choice"],
+  ["x, s, u", "in Now: select, stop, mark as seen or unseen"],
+  [".", "in Now: more"],
   ["?", "show these shortcuts"],
 ];
 

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useEffect, useState } from "react";
+import { type ReactNode, useState } from "react";
 import { flushSync } from "react-dom";
 import { explain } from "./api/errors";
 import { signOut } from "./api/routes";
@@ -7,14 +7,14 @@ import type { Connection } from "./api/stream";
 import { currentToken, dropToken } from "./api/token";
 import logo from "./favicon.svg";
 import { lastList } from "./hooks/left-place";
-import { noticeQuestions } from "./hooks/question-notifications";
 import { useSessionsFeed } from "./hooks/sessions-feed-provider";
+import { useAttention, useRinging } from "./hooks/use-attention";
+import { useFavicon } from "./hooks/use-favicon";
 import { useKeys } from "./hooks/use-keys";
-import { useQuestions } from "./hooks/use-questions";
 import { goTo, goToAtOnce } from "./hooks/use-route";
 import { useTitleCount } from "./hooks/use-title";
 import { KeysDialog } from "./keys-dialog";
-import { overviewLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/route";
+import { costLink, nowLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, THEMES } from "./ui/theme";
@@ -31,31 +31,34 @@ export function Shell({ route, followed, children }: ShellProps) {
   const { connection } = useSessionsFeed();
   const listLink = route.view === "session" ? lastList() : sessionsLink();
   const [showsKeys, setShowsKeys] = useState(false);
-  const { questions } = useQuestions();
-  useTitleCount(questions.length);
-  useEffect(() => noticeQuestions(questions), [questions]);
+  const attention = useAttention();
+  const needing = attention.needs.sessions.length;
+  useRinging(attention);
+  useTitleCount(needing);
+  useFavicon(needing > 0);
   useKeys({
     "?": () => setShowsKeys(true),
-    "g o": () => goTo(overviewLink()),
+    "g n": () => goTo(nowLink()),
     "g s": () => goTo(listLink),
+    "g c": () => goTo(costLink()),
     "g q": () => goTo(questionsLink()),
     ...(route.view !== "search" && route.view !== "session" && { "/": () => goToAtOnce(searchLink()) }),
   });
   return (
     <>
       <header className="top-bar">
-        <a className="product" href={overviewLink()} aria-label="Agent Session Manager">
+        <a className="product" href={nowLink()} aria-label="Agent Session Manager">
           <img src={logo} alt="" width="22" height="22" />
           <span>Agent Session Manager</span>
         </a>
         <nav aria-label="Views">
-          <NavLink href={overviewLink()} isCurrent={route.view === "overview"} label="Overview" />
+          <NowLink isCurrent={route.view === "now"} count={needing} />
           <NavLink
             href={listLink}
             isCurrent={route.view === "sessions" || route.view === "session"}
             label="Sessions"
           />
-          <QuestionsLink isCurrent={route.view === "questions"} count={questions.length} />
+          <NavLink href={costLink()} isCurrent={route.view === "cost"} label="Cost" />
           <a
             className="search-link"
             aria-label="Search"
@@ -98,18 +101,22 @@ function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean;
   );
 }
 
-/** The way to the questions, with their number: it is on every view. */
-function QuestionsLink({ isCurrent, count }: { isCurrent: boolean; count: number }) {
+/** The way to Now, with the number of sessions that need the person: it is on every view. */
+function NowLink({ isCurrent, count }: { isCurrent: boolean; count: number }) {
   return (
     <a
-      href={questionsLink()}
+      href={nowLink()}
       aria-current={isCurrent ? "page" : undefined}
-      aria-label={`Questions, ${count} open`}
-      title="Questions that wait for you (g q)"
+      title="What needs you, runs and is done (g n)"
     >
-      <Icon name="waiting" className="narrow-only" />
-      <span className="search-word">Questions</span>
-      {count > 0 && <span className="waiting-count number">{count}</span>}
+      Now
+      {count > 0 && (
+        <>
+          {" "}
+          <span className="waiting-count number">{count}</span>
+          <span className="visually-hidden">{count === 1 ? " needs you" : " need you"}</span>
+        </>
+      )}
     </a>
   );
 }

@@ -949,7 +949,7 @@ export interface components {
              * @default false
              */
             file: boolean;
-            /** @description Where the file opens the dashboard. Default: the overview */
+            /** @description Where the file opens the dashboard. Default: at the link that a page without a token was opened with, or else at the page Now */
             place?: components["schemas"]["GivenPlace"] | null;
         };
         /** DeletedAnswer */
@@ -1337,14 +1337,14 @@ export interface components {
         GivenPlace: {
             /**
              * Seq
-             * @description Number of the event
+             * @description Number of an event of the session
              */
             seq?: number | null;
             /**
              * Session Id
-             * @description Id of the session
+             * @description Id of the session. Default: none, but the page Now
              */
-            session_id: string;
+            session_id?: string | null;
         };
         /** GivenSource */
         GivenSource: {
@@ -2869,6 +2869,11 @@ export interface components {
              */
             oldest_prices?: string | null;
             /**
+             * Open Runs
+             * @description Number of runs that have not ended; null without `group`
+             */
+            open_runs?: number | null;
+            /**
              * Project Dir
              * @description Directory of the project
              */
@@ -2908,6 +2913,11 @@ export interface components {
              * @description Part of the cost that was computed with tables of prices; null without `group`
              */
             table_cost_nanodollars?: number | null;
+            /**
+             * Unpriced Runs
+             * @description Number of runs that used tokens of unknown cost; null without `group`
+             */
+            unpriced_runs?: number | null;
             /** @description Sum; a part of a total can be negative */
             usage: components["schemas"]["UsageBody"];
         };

@@ -8,9 +8,11 @@ type Schemas = components["schemas"];
 export type Usage = Schemas["UsageBody"];
 export type UsageRow = Schemas["UsageRowBody"];
 export type Run = Schemas["RunBody"];
-export type UsageGroup = "agent" | "project" | "model";
+export type UsageAnswer = Schemas["UsageAnswer"];
+export type UsageGroup = "none" | "project" | "agent" | "model" | "session";
 export type Session = Schemas["SessionBody"];
 export type SessionState = Schemas["State"];
+export type AttentionKind = Schemas["AttentionKind"];
 export type SessionSort = Schemas["SessionSort"];
 export type ExportFormat = Schemas["ExportFormat"];
 export type Facets = Schemas["FacetsAnswer"];
@@ -71,6 +73,8 @@ export interface SessionFilter {
   readonly sort: SessionSort;
   /** Show children only below their parents. */
   readonly grouped: boolean;
+  /** Only sessions that expect one of these of a person. */
+  readonly attention?: readonly AttentionKind[];
 }
 
 export const defaultFilter: SessionFilter = {

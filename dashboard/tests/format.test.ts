@@ -10,13 +10,15 @@ import {
   shortPath,
 } from "../src/text/format";
 
-test("money has four decimals below a dollar and two above", () => {
-  expect([0, 12_300, 999_900, 1_234_567, 1_234_567_890].map(money)).toEqual([
+test("money has cents, and less than a cent is not rounded to nothing", () => {
+  expect([0, 1, 12_300, 999_900, 1_234_567, 1_234_567_890, -20_000].map(money)).toEqual([
     "$0.00",
-    "$0.0123",
-    "$0.9999",
+    "<$0.01",
+    "$0.01",
+    "$1.00",
     "$1.23",
     "$1,234.57",
+    "-$0.02",
   ]);
 });
 
@@ -25,6 +27,7 @@ test("unknown cost is not shown as zero", () => {
     [0, 0, "$0.00", false],
     [1_500_000, 0, "$1.50", true],
     [0, 12, "unknown", true],
+    [9_999, 12, "unknown", true],
     [1_500_000, 12, "≥ $1.50", true],
   ] as const;
   for (const [cost_microdollars, unpriced_tokens, text, isShown] of costs) {
@@ -33,6 +36,8 @@ test("unknown cost is not shown as zero", () => {
       hasCost({ cost_microdollars, unpriced_tokens }),
     ]).toEqual([text, isShown]);
   }
+  expect(cost({ cost_microdollars: 0, unpriced_tokens: 12 }, true)).toBe("…");
+  expect(cost({ cost_microdollars: 290_000, unpriced_tokens: 0 }, true)).toBe("$0.29");
 });
 
 test("shorter durations are more exact, and none is negative", () => {

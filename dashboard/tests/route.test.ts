@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/cost-place";
 import {
+  costLink,
   parseRoute,
   partLink,
   SESSION_PARTS,
@@ -58,6 +60,20 @@ test("search can be restored from its address", () => {
   );
 });
 
+const periods = fc.oneof(
+  fc.record({ span: fc.constantFrom(...COST_SPANS), from: fc.constant(""), to: fc.constant("") }),
+  fc.constant({ span: "days" as const, from: "2024-02-29", to: "2026-02-28" }),
+);
+
+test("period and rows of the cost can be restored from their address", () => {
+  fc.assert(
+    fc.property(periods, fc.constantFrom(...COST_GROUPS), (period, by) => {
+      const place = { ...period, by };
+      expect(parseRoute(costLink(place))).toEqual({ view: "cost", place });
+    }),
+  );
+});
+
 test("session and event can be restored from their address", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.integer({ min: 1 }), (sessionId, seq) => {
@@ -75,9 +91,13 @@ test("session and event can be restored from their address", () => {
 });
 
 test.each([
-  ["", { view: "overview" }],
-  ["#/", { view: "overview" }],
+  ["", { view: "now", isAnswering: false }],
+  ["#/", { view: "now", isAnswering: false }],
+  ["#/questions", { view: "now", isAnswering: true }],
+  ["#/cost?span=days&by=x", { view: "cost", place: defaultCost }],
+  ["#/cost?from=2026-01-02&to=2026-01-01", { view: "cost", place: defaultCost }],
   ["#code=abc-_", { view: "code", code: "abc-_", place: null }],
+  ["#code=abc-_/", { view: "code", code: "abc-_", place: "#/" }],
   ["#code=abc-_/sessions/a/seq/7", { view: "code", code: "abc-_", place: "#/sessions/a/seq/7" }],
   ["#/sessions", { view: "sessions", filter: defaultFilter }],
   ["#/sessions?agent_name=a", { view: "sessions", filter: { ...defaultFilter, agent: "a" } }],

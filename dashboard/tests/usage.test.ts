@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
-import { bucketStarts, byGroup, runsByEnd, totalsByGroup } from "../src/state/usage";
-import type { UsageRow } from "../src/wire";
+import { linesOf, plotOf } from "../src/state/usage";
+import { type CostPlace, defaultCost, periodOf, periodTokens } from "../src/text/cost-place";
+import type { UsageAnswer, UsageRow } from "../src/wire";
 
 const NOW = new Date(2026, 0, 10, 15, 30);
 const REST = { cache_creation_1h_tokens: 0, reasoning_tokens: 0, web_searches: 0, unpriced_tokens: 0 };
-const HOURS = bucketStarts("hour", 3, NOW);
 
 function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
   const usage = { input_tokens: 1, output_tokens: 2, cache_read_tokens: 3, cache_creation_tokens: 4 };
@@ -22,45 +22,65 @@ function row(hour: number, fields: Partial<UsageRow> = {}, cost = 0): UsageRow {
   };
 }
 
-test("bucket starts cover the span, the current one last", () => {
-  expect(HOURS.map((start) => new Date(start).getHours())).toEqual([13, 14, 15]);
-  expect(bucketStarts("day", 3, NOW).map((start) => new Date(start).getDate())).toEqual([8, 9, 10]);
+function answer(rows: readonly UsageRow[], cost: number): UsageAnswer {
+  return { rows: [...rows], left_out: 0, total: row(0, {}, cost) };
+}
+
+const place = (fields: Partial<CostPlace>): CostPlace => ({ ...defaultCost, ...fields });
+
+test("a period has the hours of today, or its days", () => {
+  const today = periodOf(place({ span: "today" }), NOW);
+  expect([today.bucket, today.until]).toEqual(["hour", null]);
+  expect(today.starts.map((start) => new Date(start).getHours())).toEqual([...Array(16).keys()]);
+  const week = periodOf(place({ span: "7d" }), NOW);
+  expect(week.starts.map((start) => new Date(start).getDate())).toEqual([4, 5, 6, 7, 8, 9, 10]);
+  expect(periodOf(place({ span: "30d" }), NOW).starts).toHaveLength(30);
+  const days = periodOf(place({ span: "days", from: "2025-12-31", to: "2026-01-02" }), NOW);
+  expect(days.starts.map((start) => new Date(start).getDate())).toEqual([31, 1, 2]);
+  expect(days.until).toEqual(new Date(2026, 0, 3));
 });
 
-test("runs are counted by their end, without runs before the span", () => {
-  const plot = runsByEnd(
-    [row(12), row(13, { runs: 5, failed: 2, stopped: 1 }), row(15, { runs: 1, lost: 1 })],
-    HOURS,
-  );
-  expect(Object.fromEntries(plot.series.map(({ name, values }) => [name, values]))).toEqual({
-    "finished or running": [2, 0, 0],
-    failed: [2, 0, 0],
-    stopped: [1, 0, 0],
-    lost: [0, 0, 1],
-  });
+test("a period has the words of the search box", () => {
+  expect(periodTokens(place({ span: "today" }))).toEqual({ since: "today" });
+  expect(periodTokens(place({ span: "30d" }))).toEqual({ since: "30d" });
+  const days = { since: "2026-01-01", until: "2026-01-02" };
+  expect(periodTokens(place({ span: "days", from: days.since, to: days.until }))).toEqual(days);
 });
 
 test.each([
-  ["agent", "agent", "no agent"],
+  ["agent", "agent", "unknown agent"],
   ["project", "project_dir", "no project"],
-  ["model", "model", "unknown"],
-] as const)("the most expensive of each %s are named, others are summed up", (group, field, unknown) => {
-  const rows = Array.from({ length: 8 }, (_, place) =>
-    row(14, { [field]: place ? `n${place}` : null }, place),
-  );
-  const usage = { rows, starts: HOURS, group };
-  const totals = totalsByGroup(usage);
-  expect(totals[0]).toEqual({
-    name: "n7",
-    runs: 1,
-    requests: 1,
-    failed: 0,
-    tokens: 10,
-    cost_microdollars: 7,
-    unpriced_tokens: 0,
+  ["model", "model", "unknown model"],
+] as const)("the most expensive of each %s have a series, others one together", (by, field, unknown) => {
+  const rows = Array.from({ length: 8 }, (_, left) => {
+    const cost = 7 - left;
+    return row(14, { [field]: cost > 0 ? `n${cost}` : null }, cost);
   });
-  expect(totals.at(-1)?.name).toBe(unknown);
-  const plot = byGroup(usage, totals, (each) => each.usage.cost_microdollars);
+  const lines = linesOf(answer(rows, 28), by);
+  expect(lines.map(({ name }) => name)).toEqual(["n7", "n6", "n5", "n4", "n3", "n2", "n1", unknown]);
+  expect([lines[0]?.share, lines[0]?.value, lines.at(-1)?.value]).toEqual([0.25, "n7", null]);
+  const starts = [13, 14, 15].map((hour) => new Date(2026, 0, 10, hour).getTime());
+  const plot = plotOf(answer([...rows, row(12)], 28), starts, by, lines);
   expect(plot.series.map(({ name }) => name)).toEqual(["n7", "n6", "n5", "n4", "n3", "others"]);
   expect(plot.series.at(-1)?.values).toEqual([0, 3, 0]);
+});
+
+test("runs without usage of their own are no line of a model", () => {
+  const usage = { ...row(0).usage, input_tokens: 0, output_tokens: 0, cache_read_tokens: 0 };
+  const idle = row(0, { requests: 0, usage: { ...usage, cache_creation_tokens: 0 } });
+  expect(linesOf(answer([idle], 0), "model")).toEqual([]);
+  expect(linesOf(answer([idle], 0), "project")).toHaveLength(1);
+});
+
+test("sessions and days have one series, and shares of tokens without any cost", () => {
+  const rows = [row(13, { session_id: "a", session_name: "fix" }), row(13, { session_id: "b" })];
+  const lines = linesOf({ ...answer(rows, 0), total: row(0, {}, 0) }, "session");
+  expect(lines.map(({ name, share }) => [name, share])).toEqual([
+    ["fix", 1],
+    ["b", 1],
+  ]);
+  const start = new Date(2026, 0, 10).getTime();
+  const plot = plotOf(answer([row(13, {}, 5), row(14, {}, 7)], 12), [start], "day", lines);
+  expect(plot.series).toEqual([{ name: "cost", values: [12] }]);
+  expect(linesOf(answer([row(0)], 0), "day")[0]?.name).toBe("Sat 10 Jan");
 });

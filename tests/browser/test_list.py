@@ -234,24 +234,3 @@ def test_list_is_readable_on_a_phone(own: RunningManager, visit: Open, filled: A
     page.get_by_role("link", name="logout").tap()
     expect(page.get_by_role("heading", level=1)).to_contain_text("logout")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 375
-
-
-def test_overview_shows_running_and_failed_and_tables_of_plots(
-    own: RunningManager, visit: Open, filled: Api
-) -> None:
-    page = visit(own).enter()
-    running = page.get_by_role("region", name="Running now")
-    expect(running.get_by_test_id("session-card")).to_have_count(2)
-    failed = page.get_by_test_id("session-card").filter(has_text="parser")
-    expect(failed).to_contain_text("failed")
-    expect(failed.locator(".card-reason")).to_have_text("no such option")
-    cards = page.get_by_test_id("session-card")
-    ages = cards.locator(".card-foot time")
-    expect(ages).to_have_count(cards.count())
-    create(filled, "later")
-    expect(running.get_by_test_id("session-card")).to_have_count(3)
-    details = page.locator("details", has=page.get_by_role("table"))
-    for number in range(details.count()):
-        details.nth(number).locator("summary").click()
-    cells = " ".join(page.get_by_role("table").all_inner_texts())
-    assert "fixer" in cells and "$0.31" in cells

@@ -152,23 +152,3 @@ def test_page_reconnects_after_a_restart_of_the_manager(
         expect(connection).to_have_text("Live", timeout=LOAD_MS)
         back.delete("/sessions/s")
     expect(page.get_by_test_id("empty")).to_be_visible()
-
-
-def test_end_of_a_watched_session_shows_a_notification(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
-    create(api, "s")
-    opened = visit(own, permissions=["notifications"])
-    page = opened.enter("#/sessions/s")
-    page.evaluate(
-        "() => { window.told = [];"
-        " window.Notification = class { static permission = 'granted';"
-        " static requestPermission() { return Promise.resolve('granted') }"
-        " constructor(title, options) { window.told.push([title, options?.body ?? '']) }"
-        " close() {} addEventListener() {} } }"
-    )
-    page.get_by_role("button", name="Notify me").click()
-    expect(page.get_by_role("button", name="Watching")).to_be_visible()
-    append(api, "s", {"event_type": "session_stop", "reason": "failed", "exit_code": 1})
-    wait_for(lambda: page.evaluate("() => window.told.length") == 1, "the notification is shown")
-    assert "s" in " ".join(page.evaluate("() => window.told[0]"))

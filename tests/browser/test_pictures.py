@@ -26,7 +26,7 @@ Open = Callable[..., Visit]
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SHOWN = {
-    "overview-light.png",
+    "now-light.png",
     "sessions-dark.png",
     "search-light.png",
     "cost-light.png",
@@ -45,7 +45,7 @@ NAMES = (
 )  # fmt: skip
 DRAWN = (
     "() => { const all = [...document.querySelectorAll('canvas')];"
-    " return all.length > 2 && all.every("
+    " return all.length > 0 && all.every("
     "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
     ".data.some(value => value !== 0)) }"
 )
@@ -192,14 +192,12 @@ def take_all(
 
     opened = visit(own, viewport=DESKTOP, color_scheme=scheme)
     page = opened.enter()
-    expect(page.get_by_test_id("session-card").first).to_be_visible()
+    expect(page.get_by_test_id("now-row").first).to_be_visible()
+    take(page, "now")
+    opened.go("#/cost?span=30d")
+    expect(page.get_by_role("rowheader", name=PROJECTS[0])).to_be_visible()
     page.wait_for_function(DRAWN, timeout=LOAD_MS)
-    take(page, "overview")
-    spending = page.get_by_role("region", name="Tokens and cost")
-    spending.get_by_role("button", name="project").click()
-    expect(spending.get_by_role("rowheader", name=PROJECTS[0])).to_be_visible()
-    page.wait_for_function(DRAWN, timeout=LOAD_MS)
-    take(spending, "cost")
+    take(page, "cost")
     opened.go("#/search?q=login")
     expect(page.get_by_test_id("hit").nth(4)).to_be_visible()
     take(page, "search")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Visit
 from tests.browser.filled_sessions import append, create, says
+from tests.browser.pictures import picture
 from tests.store.promises.events import decision, question
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -79,21 +78,15 @@ def stored(api: Api, session_id: str, question_id: str) -> object:
     return wait_for(look, "the answer is stored")
 
 
-def picture(page: Page, name: str) -> None:
-    """Keep a picture for a person to look at, if a directory for them is given."""
-    if directory := os.environ.get("PICTURES"):
-        page.screenshot(path=Path(directory) / f"{name}.png")
-
-
 def test_questions_are_answered_at_phone_width(own: RunningManager, visit: Open, api: Api) -> None:
     fill(api)
-    page = visit(own, **PHONE).enter("#/sessions")
-    count = page.get_by_role("link", name="Questions, 3 open")
-    expect(count).to_contain_text("3")
-    expect(page).to_have_title("(3) Agent Session Manager")
-    count.click()
+    visited = visit(own, **PHONE)
+    page = visited.enter("#/sessions")
+    expect(page.get_by_role("link", name="Now 2 need you")).to_be_visible()
+    expect(page).to_have_title("(2) Agent Session Manager")
+    visited.go("#/questions")
     expect(page.get_by_test_id("question")).to_have_count(3)
-    assert cards(page) == ["q1", "q2", "q3"]
+    assert sorted(cards(page)) == ["q1", "q2", "q3"]
     picture(page, "questions-phone")
     first = page.locator("[data-question-id=q1]")
     for text in ("Run a command", "# the end", "/work/shop", "The database is stale.", "left"):
@@ -126,10 +119,10 @@ def test_questions_are_answered_at_phone_width(own: RunningManager, visit: Open,
     answers = {"env": ["the test cluster"], "parts": ["web", "docs"]}
     assert stored(api, "deploy", "q3") == {"answers": answers}
     append(api, "deploy", decision("q3", "answered", answers=answers))
-    expect(page).to_have_title("(1) Questions – Agent Session Manager")
+    expect(page).to_have_title("(1) Now – Agent Session Manager")
     append(api, "clean-db", decision("q2", "timed_out"))
-    expect(page.get_by_test_id("empty")).to_contain_text("Nothing needs you.")
-    expect(page).to_have_title("Questions – Agent Session Manager")
+    expect(page.locator(".now-summary")).to_have_text("Nothing needs you. 2 run.")
+    expect(page).to_have_title("Now – Agent Session Manager")
 
 
 def test_question_is_answered_by_keys_in_its_session(
@@ -137,12 +130,11 @@ def test_question_is_answered_by_keys_in_its_session(
 ) -> None:
     fill(api)
     page = visit(own, viewport={"width": 1280, "height": 800}).enter()
-    expect(page.get_by_role("heading", name="Needs you")).to_contain_text("2")
+    expect(page.locator(".now-summary")).to_contain_text("2 need you.")
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page.get_by_test_id("question")).to_have_count(3)
-    page.keyboard.press("j")
-    page.keyboard.press("j")
+    page.locator("[data-question-id=q2]").focus()
     page.keyboard.press("1")
     focused = page.locator("[data-question-id=q2]").get_by_role("button", name="Allow once")
     expect(focused).to_be_focused()
@@ -167,30 +159,4 @@ def test_question_is_answered_by_keys_in_its_session(
     timeline.get_by_role("button", name="Asks you Run a command").click()
     expect(timeline).to_contain_text("# the end")
     picture(page, "session-decided")
-    expect(page.get_by_role("link", name="Questions, 1 open")).to_be_visible()
-
-
-def test_new_question_is_notified_only_after_opting_in(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
-    create(api, "clean-db", executor="claude")
-    visited = visit(own)
-    visited.context.grant_permissions(["notifications"])
-    page = visited.page
-    page.add_init_script(
-        """window.told = [];
-        class Told { constructor(title, options) { window.told.push([title, options.body]); } }
-        Told.permission = 'granted';
-        Told.requestPermission = async () => 'granted';
-        window.Notification = Told;
-        document.hasFocus = () => false;"""
-    )
-    visited.enter("#/questions")
-    expect(page.get_by_test_id("empty")).to_be_visible()
-    append(api, "clean-db", question("q1", title="Run a command"))
-    expect(page.get_by_test_id("question")).to_have_count(1)
-    page.get_by_role("button", name="Notify me").click()
-    expect(page.get_by_role("button", name="Notifications on")).to_be_visible()
-    append(api, "clean-db", question("q2", title="Delete a file"))
-    expect(page.get_by_test_id("question")).to_have_count(2)
-    assert page.evaluate("window.told") == [["clean-db waits for you", "Delete a file"]]
+    expect(page.get_by_role("link", name="Now 1 needs you")).to_be_visible()

@@ -66,8 +66,8 @@ def test_list_and_timeline_keep_their_scroll_position(
         page.go_back()
 
     def go_two_steps_back() -> None:
-        page.get_by_role("link", name="Overview").click()
-        page.get_by_role("heading", name="Running now").wait_for()
+        page.get_by_role("link", name="Now").click()
+        page.locator(".now").wait_for()
         page.go_back()
         page.locator(".session").wait_for()
         page.go_back()
@@ -102,8 +102,8 @@ def test_list_and_timeline_keep_their_scroll_position(
     page.goto(f"{own.url}/#/sessions/s000")
     page.get_by_text("number 399").first.wait_for()
 
-    def go_to_overview() -> None:
-        page.keyboard.type("go")
+    def go_to_now() -> None:
+        page.keyboard.type("gn")
 
     def follow_link() -> None:
         page.goto(f"{own.url}/#/sessions/s000")
@@ -111,7 +111,7 @@ def test_list_and_timeline_keep_their_scroll_position(
     leaving: list[tuple[str, Callable[[], object], Callable[[], object]]] = [
         ("Back", sessions_link.click, page.go_back),
         ("a reload", page.reload, lambda: None),
-        ("the keys and Back", go_to_overview, page.go_back),
+        ("the keys and Back", go_to_now, page.go_back),
         ("a link", sessions_link.click, follow_link),
     ]
     for way, leave, come_back in leaving:

@@ -136,7 +136,7 @@ def test_control_token_is_only_in_its_own_file(
     assert holding == [discovery_path(manager.state_dir, manager.port)]
 
 
-def test_page_opens_at_an_event(
+def test_page_opens_at_a_session_at_an_event_or_at_now(
     shell: Shell, manager: RunningManager, records: ManagerClient, browser: Path, project: Path
 ) -> None:
     records.create_named_session("fix:1", "x", project_dir=str(project))
@@ -145,6 +145,7 @@ def test_page_opens_at_an_event(
     for arguments, path in (
         (("x", "--at", "2"), "/sessions/fix:1/seq/2"),
         (("fix:1",), "/sessions/fix:1"),
+        (("--now",), "/"),
     ):
         assert on_screen.run("ao-dashboard", *arguments).exit_code == DONE
         opened = address_in(opened_file(browser))
@@ -157,6 +158,7 @@ def test_page_opens_at_an_event(
     for wrong, code, words in (
         (("x", "--at", "3"), NOT_FOUND, "session 'x' has no event 3: its events are 1 to 2"),
         (("--at", "3"), USAGE, "--at needs a SESSION"),
+        (("x", "--now"), USAGE, "--now cannot be combined with a SESSION"),
     ):
         ended = on_screen.run("ao-dashboard", *wrong)
         assert ended == Ended(code, "", f"ao-dashboard: {words}\n")

@@ -78,6 +78,10 @@ def test_cost_tells_its_sources(database_url: str, open_stores: OpenStores) -> N
     assert (total.agent_cost_nanodollars, total.table_cost_nanodollars) == (93_000, 14)
     assert (total.oldest_prices, total.newest_prices) == (date(2026, 1, 2), date(2026, 1, 2))
     assert total.requests == 4
+    assert [(row.open_runs, row.unpriced_runs) for row in priced.rows] == [(1, 0), (1, 1)]
+    append(store, {"event_type": "session_stop", "reason": "completed"}, session_id="a")
+    total = report(store, UsageGroup.NONE).total
+    assert (total.open_runs, total.unpriced_runs) == (1, 1)
     by_model = {row.model: row for row in report(store, UsageGroup.MODEL).rows}
     assert by_model.keys() == {"known", "unknown", None}
     assert by_model["unknown"].usage.unpriced_tokens == 7

@@ -19,8 +19,8 @@ import {
   type SessionEvent,
   type SessionFilter,
   type SessionPage,
+  type UsageAnswer,
   type UsageGroup,
-  type UsageRow,
   type WireEvent,
 } from "../wire";
 import { UnreachableError } from "./errors";
@@ -42,6 +42,7 @@ export function listSessions(
     parent_session_id: filter.parent_session_id,
     archived: filter.archived === "all" ? null : filter.archived,
     top_level: filter.grouped ? true : null,
+    attention: filter.attention ?? null,
     sort: filter.sort,
     limit: SESSIONS_PER_PAGE,
     page,
@@ -145,8 +146,8 @@ export async function renameSession(sessionId: string, session_name: string): Pr
   return changeSession(sessionId, { session_name });
 }
 
-/** Set the newest run whose end a person has seen. */
-export async function setSeenRun(sessionId: string, seen_run: number): Promise<Session> {
+/** Note the newest run whose end a person has seen; the number before it undoes that. */
+export async function markSeen(sessionId: string, seen_run: number): Promise<Session> {
   return changeSession(sessionId, { seen_run });
 }
 
@@ -208,25 +209,29 @@ export async function answerQuestion(question: OpenQuestion, payload: Answer): P
 }
 
 const MAX_USAGE_ROWS = 10_000;
+const MAX_SESSION_ROWS = 200;
 
-export async function listUsage(
-  bucket: "day" | "hour",
-  group: UsageGroup,
-  since: Date,
-  signal?: AbortSignal,
-): Promise<readonly UsageRow[]> {
-  const answer = await request<{ rows: UsageRow[] }>("usage", {
+export interface UsageQuery {
+  readonly bucket: "day" | "hour" | "all";
+  readonly group: UsageGroup;
+  readonly since: Date;
+  readonly until: Date | null;
+}
+
+export function listUsage(query: UsageQuery, signal?: AbortSignal): Promise<UsageAnswer> {
+  const { bucket, group, since, until } = query;
+  return request<UsageAnswer>("usage", {
     query: {
       bucket,
-      // Sums by agent are kept by the manager; others are computed.
-      ...(group !== "agent" && { group, limit: MAX_USAGE_ROWS }),
+      group,
+      limit: group === "session" ? MAX_SESSION_ROWS : MAX_USAGE_ROWS,
       since: since.toISOString(),
+      until: until?.toISOString(),
       time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone,
       utc_offset_minutes: -since.getTimezoneOffset(),
     },
     ...(signal && { signal }),
   });
-  return answer.rows;
 }
 
 export function getFacets(signal?: AbortSignal): Promise<Facets> {

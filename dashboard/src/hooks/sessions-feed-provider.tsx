@@ -6,13 +6,14 @@ import { positionOf, toListChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
 import { applyChanges, type Changes, noChanges } from "../state/changes";
 import type { QuestionPage, Session } from "../wire";
-import { noticeEnd } from "./end-notifications";
 import { QUESTIONS } from "./use-questions";
 import { useStream } from "./use-stream";
 
 interface SessionsFeed {
   readonly changes: Changes;
   readonly connection: Connection;
+  /** Whether this view follows the feed; if not, lists must be polled. */
+  readonly isFollowed: boolean;
   /** Ensure that the feed starts at or before this cursor of a page. */
   cover(cursor: string): void;
   /** Show the response to an action before the feed reports it. */
@@ -25,8 +26,15 @@ const Context = createContext<SessionsFeed | null>(null);
 /** The query key of all lists of sessions, so that they are reloaded together. */
 export const SESSION_LISTS = "session-lists";
 
+interface SessionsFeedProps {
+  readonly isNeeded: boolean;
+  /** Whether the connection is kept while the page is hidden. */
+  readonly isKept: boolean;
+  readonly children: ReactNode;
+}
+
 /** The feed of all sessions. It starts at the cursor of the first page, so that no change is missed. */
-export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean; children: ReactNode }) {
+export function SessionsFeedProvider({ isNeeded, isKept, children }: SessionsFeedProps) {
   const queries = useQueryClient();
   const [changes, setChanges] = useState<Changes>(noChanges);
   const [opening, setOpening] = useState(0);
@@ -35,6 +43,7 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
 
   const connection = useStream({
     key: isNeeded && opening > 0 ? `sessions ${opening}` : null,
+    isKept,
     cursor: () => cursor.current,
     connect: openSessionsFeed,
     deliver(frames) {
@@ -42,7 +51,6 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
       const news = toListChanges(frames);
       if (news.length === 0) return;
       setChanges((known) => applyChanges(known, news));
-      for (const change of news) if (change.kind === "changed") noticeEnd(change.session);
       const known = queries.getQueryData<QuestionPage>([QUESTIONS])?.questions ?? [];
       const asking = new Set(known.map((question) => question.session_id));
       const concerns = (change: (typeof news)[number]) =>
@@ -77,6 +85,7 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
     return {
       changes,
       connection,
+      isFollowed: isNeeded,
       cover,
       learn(session) {
         setChanges((known) => applyChanges(known, [{ kind: "changed", position: position(), session }]));
@@ -85,7 +94,7 @@ export function SessionsFeedProvider({ isNeeded, children }: { isNeeded: boolean
         setChanges((known) => applyChanges(known, [{ kind: "deleted", position: position(), sessionId }]));
       },
     };
-  }, [changes, connection, cover]);
+  }, [changes, connection, isNeeded, cover]);
 
   return <Context value={feed}>{children}</Context>;
 }

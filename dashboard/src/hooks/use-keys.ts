@@ -1,18 +1,19 @@
 import { useEffect, useEffectEvent } from "react";
 
-/** Actions by key, for example "j", "?" or "ArrowDown", or by two keys in sequence, for example "g s". */
+/** Actions by key, for example "j", "?" or "ArrowDown", or by "g" and a second key, for example "g s". */
 export type KeyMap = Readonly<Record<string, (event: KeyboardEvent) => void>>;
 
 const SEQUENCE_MS = 1000;
+/** The first key of all sequences. */
+const PREFIX = "g";
 
 /** Handle the keys of a view, except while the reader types, holds a modifier, or has a dialog open. */
 export function useKeys(keys: KeyMap): void {
   const act = useEffectEvent((name: string, event: KeyboardEvent) => {
     const action = keys[name];
-    if (action === undefined) return false;
+    if (action === undefined) return;
     event.preventDefault();
     action(event);
-    return true;
   });
 
   useEffect(() => {
@@ -21,8 +22,10 @@ export function useKeys(keys: KeyMap): void {
     function onKey(event: KeyboardEvent): void {
       if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isBusy(event.target))
         return;
-      const isSequence = before !== "" && event.timeStamp - beforeAt < SEQUENCE_MS;
-      if (!(isSequence && act(`${before} ${event.key}`, event))) act(event.key, event);
+      const isSequence = event.timeStamp - beforeAt < SEQUENCE_MS;
+      // The key after the prefix is not a key of its own: another view may have the sequence.
+      const name = isSequence && before === PREFIX ? `${before} ${event.key}` : event.key;
+      act(name, event);
       before = event.key;
       beforeAt = event.timeStamp;
     }

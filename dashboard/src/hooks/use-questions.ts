@@ -1,8 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useSyncExternalStore } from "react";
+import { useCallback } from "react";
 import { listQuestions } from "../api/routes";
 import type { OpenQuestion } from "../wire";
-import { isNotifying, onNotifyingChange } from "./question-notifications";
 
 /** The query key of the open questions. */
 export const QUESTIONS = "questions";
@@ -19,12 +18,10 @@ export interface Questions {
 
 /** The open questions of all sessions. The feed of the list reloads them; without it they are polled. */
 export function useQuestions(): Questions {
-  const isNotified = useSyncExternalStore(onNotifyingChange, isNotifying);
   const query = useQuery({
     queryKey: [QUESTIONS],
     queryFn: ({ signal }) => listQuestions(signal),
     refetchInterval: POLL_MS,
-    refetchIntervalInBackground: isNotified,
   });
   return {
     questions: query.data?.questions ?? NONE,

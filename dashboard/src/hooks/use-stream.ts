@@ -1,13 +1,14 @@
-import { useEffect, useEffectEvent, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
 import type { ApiError } from "../api/errors";
 import type { Frame } from "../api/frames";
 import { type Connection, openStream, type Stream } from "../api/stream";
-import { onWatchedChange, watchedSessions } from "../state/watched-sessions";
 import { usePageVisible } from "./use-page-visible";
 
 export interface StreamOptions {
   /** The key of the stream; null for no stream. A new key opens a new stream. */
   readonly key: string | null;
+  /** Whether the stream stays open while the page is hidden. */
+  readonly isKept?: boolean;
   /** Return the cursor at which a new stream starts. */
   cursor(): string | null;
   connect(cursor: string | null, signal: AbortSignal): Promise<Response>;
@@ -18,12 +19,11 @@ export interface StreamOptions {
 /** Frames that arrive within this time are delivered together. */
 const GATHER_MS = 60;
 
-/** Follow a stream while the component is mounted and the page is visible or sessions are watched. */
-export function useStream({ key, ...source }: StreamOptions): Connection {
+/** Follow a stream while the component is mounted and the page is visible or the stream is kept. */
+export function useStream({ key, isKept = false, ...source }: StreamOptions): Connection {
   const [connection, setConnection] = useState<Connection>("connecting");
   const stream = useRef<Stream | null>(null);
   const isVisible = usePageVisible();
-  const isWatching = useSyncExternalStore(onWatchedChange, () => watchedSessions().size > 0);
   const cursor = useEffectEvent(source.cursor);
   const connect = useEffectEvent(source.connect);
   const deliver = useEffectEvent(source.deliver);
@@ -59,9 +59,9 @@ export function useStream({ key, ...source }: StreamOptions): Connection {
   }, [key]);
 
   useEffect(() => {
-    if (isVisible || isWatching) stream.current?.resume();
+    if (isVisible || isKept) stream.current?.resume();
     else stream.current?.pause();
-  }, [isVisible, isWatching]);
+  }, [isVisible, isKept]);
 
   return connection;
 }

@@ -21,7 +21,7 @@ export function useTitle(shown: string | null): void {
   }, [shown]);
 }
 
-/** Show the number of open questions in the title of the tab. */
+/** Show the number of sessions that need the person in the title of the tab. */
 export function useTitleCount(count: number): void {
   useEffect(() => {
     waiting = count;

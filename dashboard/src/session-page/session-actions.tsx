@@ -1,19 +1,17 @@
 import { useMutation } from "@tanstack/react-query";
-import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState } from "react";
 import { explain, hasCode } from "../api/errors";
 import {
   archiveSession,
   deleteSession,
   exportSession,
   getResult,
+  markSeen,
   requestStop,
-  setSeenRun,
 } from "../api/routes";
-import { watchSession } from "../hooks/end-notifications";
 import { lastList } from "../hooks/left-place";
 import { useSessionsFeed } from "../hooks/sessions-feed-provider";
 import { goTo } from "../hooks/use-route";
-import { onWatchedChange, setWatched, watchedSessions } from "../state/watched-sessions";
 import { byHandCommand, forkCommand, resumeCommand } from "../text/shell";
 import { oneLine, visible } from "../text/visible";
 import { CopyButton, useCopy } from "../ui/copy-button";
@@ -40,7 +38,6 @@ export function SessionActions(props: SessionActionsProps) {
   const isOpen = isRunning(session);
   return (
     <div className="acts" role="toolbar" aria-label="Acts on this session">
-      {isOpen && <Bell sessionId={session.session_id} />}
       {onTell && (
         <button type="button" className="button" title="Tell the agent something (t)" onClick={onTell}>
           Tell…
@@ -90,7 +87,7 @@ function CopyMarkdown({ session }: { session: Session }) {
 function UnseenItem({ session, onChange }: SessionActionsProps) {
   const { show } = useToasts();
   const unsee = useMutation({
-    mutationFn: () => setSeenRun(session.session_id, session.run - 1),
+    mutationFn: () => markSeen(session.session_id, session.run - 1),
     onSuccess(changed) {
       onChange(changed);
       show({ text: "Marked as unseen." });
@@ -99,22 +96,6 @@ function UnseenItem({ session, onChange }: SessionActionsProps) {
   });
   if (isRunning(session)) return null;
   return <MenuItem label="Mark as unseen" onChoose={() => unsee.mutate()} />;
-}
-
-function Bell({ sessionId }: { sessionId: string }) {
-  const isWatched = useSyncExternalStore(onWatchedChange, watchedSessions).has(sessionId);
-  return (
-    <button
-      type="button"
-      className={`button quiet ${isWatched ? "is-on" : ""}`}
-      aria-pressed={isWatched}
-      title={isWatched ? "You will be notified when it ends" : "Notify me when it ends"}
-      onClick={() => (isWatched ? setWatched(sessionId, false) : void watchSession(sessionId))}
-    >
-      <Icon name="bell" />
-      <span>{isWatched ? "Watching" : "Notify me"}</span>
-    </button>
-  );
 }
 
 function Stop({ session }: { session: Session }) {

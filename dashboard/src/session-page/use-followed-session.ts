@@ -4,7 +4,6 @@ import { ApiError, hasCode, isPassing, isTokenRefused } from "../api/errors";
 import { getSession, listEvents, openEventsFeed } from "../api/routes";
 import { toFollowedChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
-import { noticeEnd } from "../hooks/end-notifications";
 import { useStream } from "../hooks/use-stream";
 import { type Followed, follow } from "../state/followed";
 import { type MissingEvents, missingEvents } from "../state/timeline";
@@ -64,10 +63,6 @@ export function useFollowedSession(sessionId: string): FollowedSession {
       return "close";
     },
   });
-
-  useEffect(() => {
-    if (session) noticeEnd(session);
-  }, [session]);
 
   const timeline = followed.phase === "present" ? followed.timeline : null;
   const show = useCallback(

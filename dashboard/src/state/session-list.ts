@@ -60,6 +60,7 @@ export function matches(session: Session, filter: SessionFilter): boolean {
   if (filter.parent_session_id && session.parent_session_id !== filter.parent_session_id) return false;
   if (filter.archived !== "all" && (session.archived_at !== null) !== (filter.archived === "true"))
     return false;
+  if (filter.attention && !filter.attention.some((kind) => kind === session.attention?.kind)) return false;
   if (filter.grouped && session.parent_session_id !== null) return false;
   const text = filter.text.trim();
   const searched = [session.session_name, session.project_dir, session.agent, session.session_id];

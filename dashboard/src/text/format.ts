@@ -4,6 +4,8 @@ import type { Usage } from "../wire";
 
 const COUNT = new Intl.NumberFormat("en", { maximumFractionDigits: 1, notation: "compact" });
 const WHOLE = new Intl.NumberFormat("en");
+const CENT = 10_000;
+const CENTS = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 // Created once: every row has a time, and creating a format takes longer than rendering the row.
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const FULL = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
@@ -17,18 +19,21 @@ export function compactNumber(count: number): string {
   return count < 1000 ? String(count) : COUNT.format(count);
 }
 
-/** Format millionths of a dollar as dollars: four decimals below one dollar, two from there on. */
+/** Format millionths of a dollar as dollars and cents; less than a cent is not rounded to nothing. */
 export function money(microdollars: number): string {
-  const dollars = microdollars / 1_000_000;
-  const places = dollars !== 0 && Math.abs(dollars) < 1 ? 4 : 2;
-  return `$${dollars.toLocaleString("en", { minimumFractionDigits: places, maximumFractionDigits: places })}`;
+  if (microdollars > 0 && microdollars < CENT) return "<$0.01";
+  return `${microdollars < 0 ? "-" : ""}$${CENTS.format(Math.abs(microdollars) / 1_000_000)}`;
 }
 
-/** Format a cost; if some tokens have no price, the known cost is a lower bound. */
-export function cost(usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">): string {
+/** Format a cost; if some tokens have no price, the known cost is a lower bound, or is still being counted. */
+export function cost(
+  usage: Pick<Usage, "cost_microdollars" | "unpriced_tokens">,
+  isCounting: boolean = false,
+): string {
   const { cost_microdollars, unpriced_tokens } = usage;
+  if (isCounting && cost_microdollars <= 0) return "…";
   if (unpriced_tokens === 0) return money(cost_microdollars);
-  return cost_microdollars > 0 ? `≥ ${money(cost_microdollars)}` : "unknown";
+  return cost_microdollars >= CENT ? `≥ ${money(cost_microdollars)}` : "unknown";
 }
 
 /** Return whether there is a cost to show. */

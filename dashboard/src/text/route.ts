@@ -9,11 +9,13 @@ import {
   SORTS,
   STATES,
 } from "../wire";
+import { COST_GROUPS, COST_SPANS, type CostPlace, defaultCost } from "./cost-place";
 import { dayStart } from "./days";
 
 export type Route =
-  | { readonly view: "overview" }
-  | { readonly view: "questions" }
+  /** `isAnswering` opens all questions. */
+  | { readonly view: "now"; readonly isAnswering: boolean }
+  | { readonly view: "cost"; readonly place: CostPlace }
   | { readonly view: "sessions"; readonly filter: SessionFilter }
   | { readonly view: "search"; readonly filter: SearchFilter }
   | {
@@ -38,8 +40,9 @@ export function parseRoute(hash: string): Route {
   const parts = path.split("/").filter(Boolean).map(decode);
   const [first, sessionId, seqWord, seq] = parts;
   const parameters = new URLSearchParams(query);
-  if (first === undefined) return { view: "overview" };
-  if (first === "questions" && sessionId === undefined) return { view: "questions" };
+  if (first === undefined) return { view: "now", isAnswering: false };
+  if (first === "questions" && sessionId === undefined) return { view: "now", isAnswering: true };
+  if (first === "cost" && sessionId === undefined) return { view: "cost", place: parseCost(parameters) };
   if (first === "search" && sessionId === undefined)
     return { view: "search", filter: parseSearch(parameters) };
   if (first !== "sessions") return { view: "unknown" };
@@ -53,12 +56,22 @@ export function parseRoute(hash: string): Route {
   return { view: "unknown" };
 }
 
-export function overviewLink(): string {
+export function nowLink(): string {
   return "#/";
 }
 
 export function questionsLink(): string {
   return "#/questions";
+}
+
+export function costLink({ span, from, to, by }: CostPlace = defaultCost): string {
+  const isDays = span === "days";
+  return linkTo("#/cost", {
+    span: isDays || span === defaultCost.span ? null : span,
+    from: isDays ? from : null,
+    to: isDays ? to : null,
+    by: by === defaultCost.by ? null : by,
+  });
 }
 
 export function sessionsLink(filter: SessionFilter = defaultFilter): string {
@@ -126,6 +139,17 @@ function parseFilter(query: URLSearchParams): SessionFilter {
     archived: oneOf(ARCHIVED, query.get("archived")) ?? defaultFilter.archived,
     sort: oneOf(SORTS, query.get("sort")) ?? defaultFilter.sort,
     grouped: query.get("grouped") === "true",
+  };
+}
+
+function parseCost(query: URLSearchParams): CostPlace {
+  const [from, to] = [query.get("from") ?? "", query.get("to") ?? ""];
+  const isDays = dayStart(from) !== null && dayStart(to) !== null && from <= to;
+  return {
+    span: isDays ? "days" : (oneOf(COST_SPANS, query.get("span")) ?? defaultCost.span),
+    from: isDays ? from : "",
+    to: isDays ? to : "",
+    by: oneOf(COST_GROUPS, query.get("by")) ?? defaultCost.by,
   };
 }
 

@@ -5,6 +5,8 @@ import { useToasts } from "./toasts";
 
 interface CopyButtonProps {
   readonly label: string;
+  /** A longer name, which begins with the label. */
+  readonly title?: string;
   /** The text to copy, or a function that loads it. */
   readonly text: string | (() => Promise<string>);
   readonly isCompact?: boolean;
@@ -13,7 +15,13 @@ interface CopyButtonProps {
 
 const SHOWN_MS = 1600;
 
-export function CopyButton({ label, text, isCompact = false, icon = "copy" }: CopyButtonProps) {
+export function CopyButton({
+  label,
+  title = label,
+  text,
+  isCompact = false,
+  icon = "copy",
+}: CopyButtonProps) {
   const [isCopied, setCopied] = useState(false);
   const { show } = useToasts();
 
@@ -36,8 +44,8 @@ export function CopyButton({ label, text, isCompact = false, icon = "copy" }: Co
     <button
       type="button"
       className={isCompact ? "icon-button" : "button quiet"}
-      aria-label={label}
-      title={label}
+      aria-label={title}
+      title={title}
       onClick={copy}
     >
       <Icon name={isCopied ? "finished" : icon} />

@@ -83,6 +83,10 @@ class UsageTotal:
     failed: int
     stopped: int
     lost: int
+    open_runs: int
+    """Runs of the period that have not ended."""
+    unpriced_runs: int
+    """Runs that used tokens of unknown cost; those of a model are not counted."""
     usage: Usage
     table_cost_nanodollars: int
     """The part of the cost that the table of prices has; agents have reported the other part."""

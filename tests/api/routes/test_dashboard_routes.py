@@ -152,8 +152,9 @@ def test_usage_is_summed_by_agent_and_bucket(own_api: Api) -> None:
     start = {f"{day:%Y-%m-%dT%H:%M:%S.%fZ}" for day in (midnight, midnight + timedelta(days=1))}
     assert found["writer"].pop("start") in start
     groups = ("project_dir", "model", "session_id", "session_name")
+    states = ("open_runs", "unpriced_runs")
     sources = ("agent_cost_nanodollars", "table_cost_nanodollars", "oldest_prices", "newest_prices")
-    no_group = dict.fromkeys((*groups, *sources))
+    no_group = dict.fromkeys((*groups, *sources, *states))
     assert found["writer"] == {**no_group, **counts, "requests": 3, "usage": usage}
     assert found["command"]["lost"] == 1
     hour = rows("bucket=hour")["writer"]["start"]

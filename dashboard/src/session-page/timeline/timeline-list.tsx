@@ -39,6 +39,8 @@ interface TimelineListProps {
   onOpenRow(seq: number): void;
   readonly ticks: readonly Tick[];
   onJumpToEnd(): void;
+  /** Tell whether the end of the session is on the screen. */
+  onEnd(isInView: boolean): void;
 }
 
 /** The place at which a timeline was left. */
@@ -100,6 +102,9 @@ export function TimelineList(props: TimelineListProps) {
   const below =
     virtualizer.getTotalSize() - (virtualizer.scrollOffset ?? 0) - (virtualizer.scrollRect?.height ?? 0);
   const isMoreBelow = below > END_PX;
+  const isEndInView = !isMoreBelow && lastPlace === seqs.length - 1;
+  const onEnd = useEffectEvent(props.onEnd);
+  useEffect(() => onEnd(isEndInView), [isEndInView]);
   const onShow = useEffectEvent(props.onShow);
   // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
   useEffect(() => onShow(seqs.slice(firstPlace, lastPlace + 1)), [firstPlace, lastPlace, arrangement]);

@@ -4,6 +4,7 @@ import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
 import { useKeys } from "../../hooks/use-keys";
 import { replaceRoute } from "../../hooks/use-route";
+import { useSeen } from "../../hooks/use-seen";
 import { foldCalls, restrict, rowKey, toggledFold } from "../../state/call-groups";
 import { type CallTree, callTree, foldsAround, partOf } from "../../state/call-tree";
 import {
@@ -57,6 +58,8 @@ export function TimelineView(props: TimelineViewProps) {
   const target = isMissing ? null : wanted;
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(back?.openFolds));
   const [endJumps, setEndJumps] = useState(0);
+  const [isEndInView, setEndInView] = useState(false);
+  useSeen(session, isEndInView || timeline.head === 0);
   const visible = useRef<readonly number[]>([]);
   const hasMoved = useRef(false); // since the last jump
   const [shown, setShown] = useState<Shown>("all");
@@ -216,6 +219,7 @@ export function TimelineView(props: TimelineViewProps) {
           onOpenRow={(row) => setOpen((known) => new Set([...known, rowKey(row)]))}
           onJumpToEnd={toEnd}
           ticks={ticks}
+          onEnd={setEndInView}
         />
       )}
     </section>

@@ -72,6 +72,8 @@ def _path_of(place: GivenPlace | None) -> str:
     """Return the path of a place in the page, which follows the code in the page's address."""
     if place is None:
         return ""
+    if place.session_id is None:
+        return "/"
     session = f"/sessions/{place.session_id}"
     return session if place.seq is None else f"{session}/seq/{place.seq}"
 

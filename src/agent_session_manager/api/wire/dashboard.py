@@ -31,6 +31,13 @@ class UsageRowBody(BaseModel):
     failed: int = Field(description="Includes runs that exceeded their time limit or budget")
     stopped: int = Field(description="Number of stopped runs")
     lost: int = Field(description="Number of lost runs")
+    open_runs: int | None = Field(
+        default=None, description="Number of runs that have not ended; null without `group`"
+    )
+    unpriced_runs: int | None = Field(
+        default=None,
+        description="Number of runs that used tokens of unknown cost; null without `group`",
+    )
     usage: UsageBody = Field(description="Sum; a part of a total can be negative")
     agent_cost_nanodollars: int | None = Field(
         default=None,
@@ -77,8 +84,12 @@ class FacetsAnswer(BaseModel):
 
 
 class GivenPlace(Given):
-    session_id: SessionId = Field(description="Id of the session")
-    seq: int | None = Field(default=None, ge=1, le=MAX_NUMBER, description="Number of the event")
+    session_id: SessionId | None = Field(
+        default=None, description="Id of the session. Default: none, but the page Now"
+    )
+    seq: int | None = Field(
+        default=None, ge=1, le=MAX_NUMBER, description="Number of an event of the session"
+    )
 
 
 class CodeRequestBody(Given):
@@ -86,7 +97,9 @@ class CodeRequestBody(Given):
         default=False, description="Also write a file that redirects a browser to the dashboard"
     )
     place: GivenPlace | None = Field(
-        default=None, description="Where the file opens the dashboard. Default: the overview"
+        default=None,
+        description="Where the file opens the dashboard. Default: at the link that a page without "
+        "a token was opened with, or else at the page Now",
     )
 
 

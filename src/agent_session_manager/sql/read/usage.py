@@ -33,6 +33,7 @@ from agent_session_manager.domain.session import Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (
+    COUNTED,
     FACT_COUNTED,
     STARTED_BEFORE,
     SUM_COLUMNS,
@@ -65,6 +66,8 @@ _begin, _end, _size, _shift = (
 _FROM_TABLE = and_(usage_facts.c.cost_source == "table", ~usage_facts.c.covered)
 _TABLE_COST = case((_FROM_TABLE, FACT_COUNTED["cost_nanodollars"]), else_=0)
 _PRICES_AS_OF = case((_FROM_TABLE, usage_facts.c.prices_as_of), else_=null())
+_STATES_OF_RUNS = (runs.c.reason.is_(None), COUNTED["unpriced_tokens"] > 0)
+"""Whether a run is open, and whether it used tokens of unknown cost."""
 _MOMENTS = [
     select(moment).where(moment >= 0, moment < STARTED_BEFORE).limit(1)
     for moment in (runs.c.started_at, usage_facts.c.occurred_at)
@@ -104,12 +107,15 @@ def _query(group: UsageGroup, shares: Shares) -> Select[Any]:
             func.min(_PRICES_AS_OF),
             func.max(_PRICES_AS_OF),
         )
-    names = ("table_cost", "oldest", "newest")
+    states: tuple[ColumnElement[Any], ...] = (literal(0), literal(0))
+    if shares.counted is COUNTED:
+        states = tuple(func.sum(case((is_so, 1), else_=0)) for is_so in _STATES_OF_RUNS)
+    names = ("table_cost", "oldest", "newest", "open_runs", "unpriced_runs")
     return (
         select(
             number,
             key,
-            *(each.label(name) for name, each in zip(names, of_table, strict=True)),
+            *(each.label(name) for name, each in zip(names, (*of_table, *states), strict=True)),
             *(capped_sum(shares.counted[name]).label(name) for name in SUM_COLUMNS),
         )
         .select_from(shares.source)
@@ -136,11 +142,15 @@ class _Key(NamedTuple):
 class _Sums:
     counts: list[int] = field(default_factory=lambda: [0] * len(SUM_COLUMNS))
     table_cost: int = 0
+    open_runs: int = 0
+    unpriced_runs: int = 0
     prices: set[date] = field(default_factory=set)
 
     def add(self, other: _Sums) -> None:
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.table_cost += other.table_cost
+        self.open_runs += other.open_runs
+        self.unpriced_runs += other.unpriced_runs
         self.prices |= other.prices
 
     def to_total(self, **named: Any) -> UsageTotal:
@@ -151,6 +161,8 @@ class _Sums:
             failed=failed,
             stopped=stopped,
             lost=lost,
+            open_runs=self.open_runs,
+            unpriced_runs=self.unpriced_runs,
             usage=Usage(**dict(zip(rows.USAGE_COLUMNS, usage, strict=True))),
             table_cost_nanodollars=self.table_cost,
             oldest_prices=min(self.prices, default=None),
@@ -189,15 +201,19 @@ def _read(connection: Connection, query: UsageQuery) -> Iterator[tuple[datetime,
         size, shift = _measure(query.bucket, span.offset)
         bound = {"begin": begin, "end": min(end, last), "size": size, "shift": shift}
         for statement in _queries_of(query.group):
-            for bucket, key, table_cost, oldest, newest, *counts in connection.execute(
-                statement, bound
-            ):
-                start = _start_of(query, bucket, span.offset)
-                yield (
-                    start,
-                    key,
-                    _Sums(list(map(int, counts)), int(table_cost), {*_dates(oldest, newest)}),
-                )
+            for bucket, key, *found in connection.execute(statement, bound):
+                yield _start_of(query, bucket, span.offset), key, _to_sums(found)
+
+
+def _to_sums(found: Sequence[Any]) -> _Sums:
+    table_cost, oldest, newest, open_runs, unpriced_runs, *counts = found
+    return _Sums(
+        counts=list(map(int, counts)),
+        table_cost=int(table_cost),
+        open_runs=int(open_runs),
+        unpriced_runs=int(unpriced_runs),
+        prices={*_dates(oldest, newest)},
+    )
 
 
 def _spans_of(connection: Connection, query: UsageQuery) -> list[Span]:

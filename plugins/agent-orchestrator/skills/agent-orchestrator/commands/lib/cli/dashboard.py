@@ -24,13 +24,21 @@ EXAMPLES = """\
 @click.option(
     "--at", "seq", type=WholeNumber(min=1), metavar="SEQ", help="Show this event of SESSION."
 )
+@click.option("--now", is_flag=True, help="Show the page Now, also if a tab waits for a link.")
 @click.option("--print", "print_only", is_flag=True, help="Print the address and open no browser.")
 @project_option
 @json_option("Print the address as JSON: `url`, and whether the browser was `opened`.")
 def main(
-    session: str | None, seq: int | None, print_only: bool, project_dir: str | None, as_json: bool
+    session: str | None,
+    seq: int | None,
+    now: bool,
+    print_only: bool,
+    project_dir: str | None,
+    as_json: bool,
 ) -> None:
     """Open the manager's page in your browser, at SESSION if it is given.
+
+    Without SESSION, it opens at the link for which another tab waits, or else at the page Now.
 
     The page gets its token in exchange for a code, which is valid once and for one minute. The
     manager logs each use of a code and warns of a second one. The browser is started with a private
@@ -44,9 +52,11 @@ def main(
     """
     if seq is not None and session is None:
         raise CommandError("--at needs a SESSION", USAGE)
+    if now and session is not None:
+        raise CommandError("--now cannot be combined with a SESSION", USAGE)
     config = configure(project_dir, must_exist=False)
     with open_manager(config, for_people=True) as manager:
-        place = None
+        place = Place() if now else None
         if session is not None:
             found = resolve(manager, session, config, reach=True)
             if seq is not None:

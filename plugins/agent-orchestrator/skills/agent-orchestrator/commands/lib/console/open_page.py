@@ -29,9 +29,9 @@ _FILE_NAME = re.compile(r"dashboard-[0-9]{1,5}-[0-9a-f]{32}\.html")
 
 
 class Place(NamedTuple):
-    """A session, and one of its events."""
+    """A session, and one of its events; without a session, the page Now."""
 
-    session_id: str
+    session_id: str | None = None
     seq: int | None = None
 
 
@@ -45,7 +45,7 @@ class OpenedPage(NamedTuple):
 def open_page(
     manager: ManagerClient, place: Place | None = None, *, in_browser: bool = True
 ) -> OpenedPage:
-    """Open the page at a place, or else at its overview, if there is a browser for it.
+    """Open the page at a place, or else at Now, if there is a browser for it.
 
     Raises:
         CommandError: the manager has no page.
@@ -59,6 +59,8 @@ def open_page(
 def _path(place: Place | None) -> str:
     if place is None:
         return ""
+    if place.session_id is None:
+        return "/"
     session = f"/sessions/{place.session_id}"
     return session if place.seq is None else f"{session}/seq/{place.seq}"
 

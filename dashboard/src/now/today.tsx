@@ -1,0 +1,20 @@
+import { useToday } from "../cost/use-usage";
+import { defaultCost } from "../text/cost-place";
+import { cost, plural } from "../text/format";
+import { costLink } from "../text/route";
+
+/** What today has cost, in one line. */
+export function Today({ counting }: { counting: number }) {
+  const usage = useToday();
+  const total = usage?.total;
+  if (!usage || !total) return null;
+  const projects = usage.rows.filter(({ project_dir }) => project_dir !== null).length;
+  const where = projects > 0 ? ` in ${plural(projects, "project")}` : "";
+  const still = counting > 0 ? `; ${plural(counting, "run")} still counting` : "";
+  return (
+    <p className="today">
+      {`Today ${cost(total.usage)}${where}${still}. `}
+      <a href={costLink({ ...defaultCost, span: "today" })}>→ Cost</a>
+    </p>
+  );
+}

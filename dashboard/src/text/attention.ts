@@ -1,0 +1,86 @@
+/** Says in one line what a session expects of a person; the manager derives the kind. */
+
+import type { AttentionKind, OpenQuestion, Session } from "../wire";
+import { duration, plural, shortPath } from "./format";
+import { questionOf, subjectOf } from "./questions";
+import { oneLine } from "./visible";
+
+/** The kinds that need a person, the most urgent first. A session that is only `done` needs none. */
+export const NEEDING = [
+  "asks",
+  "failed",
+  "denied",
+  "quiet",
+  "question",
+] as const satisfies readonly AttentionKind[];
+
+/** The kinds that end when a person has seen the end of the run. */
+const SEEABLE: ReadonlySet<AttentionKind> = new Set(["failed", "denied", "question", "done"]);
+
+/** Return whether a person can mark the end of the newest run as seen. */
+export function isSeeable({ attention }: Pick<Session, "attention">): boolean {
+  return attention !== null && SEEABLE.has(attention.kind);
+}
+
+/** Return the reason of the attention as a sentence, for example "asks: staging or production?". */
+export function reasonOf(session: Session, now: number, question?: OpenQuestion): string {
+  const { attention } = session;
+  if (attention === null) return "";
+  const text = oneLine(attention.text ?? "").trim();
+  switch (attention.kind) {
+    case "asks":
+      return question ? wordsOfQuestion(question) : `asks${text && `: ${text}`}`;
+    case "failed":
+      return text || wordsOfFailure(session);
+    case "denied":
+      return `${plural(session.denied_calls, "call")} ${session.denied_calls === 1 ? "was" : "were"} denied${text && `: ${text}`}`;
+    case "quiet":
+      return `quiet for ${duration((now - Date.parse(attention.since)) / 1000)}${text && `; newest: ${text}`}`;
+    case "question":
+      return `perhaps asks: “${text}”`;
+    case "done":
+      return text ? `“${text}”` : "ended without a text";
+  }
+}
+
+function wordsOfQuestion({ event }: OpenQuestion): string {
+  const question = questionOf(event);
+  const subject = oneLine(subjectOf(question));
+  return question.items.length > 0 ? `asks: ${subject}` : `asks for permission: ${subject}`;
+}
+
+function wordsOfFailure({ reason, exit_code }: Session): string {
+  switch (reason) {
+    case "timeout":
+      return "the time limit was reached";
+    case "budget":
+      return "the budget was used up";
+    case "lost":
+      return "the run was lost: its lease expired";
+    default:
+      return exit_code === null ? "failed without a reason" : `failed with exit code ${exit_code}`;
+  }
+}
+
+/** Return how the sessions below a session stand, or null if there is nothing to say. */
+export function childrenWords(session: Session): string | null {
+  const states = [
+    [session.children_waiting, "waiting"],
+    [session.children_failed, "failed"],
+    [session.children_running - session.children_waiting, "running"],
+  ] as const;
+  const words = states.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
+  if (words.length === 0) return null;
+  return `${session.child_count} ${session.child_count === 1 ? "child" : "children"}: ${words.join(", ")}`;
+}
+
+export interface Notice {
+  readonly title: string;
+  readonly body: string;
+}
+
+/** Return the notice of the browser about a session that needs a person. */
+export function noticeOf(session: Session, now: number): Notice {
+  const project = session.project_dir === null ? "" : ` · ${oneLine(shortPath(session.project_dir))}`;
+  return { title: `${oneLine(session.session_name)}${project}`, body: reasonOf(session, now) };
+}
