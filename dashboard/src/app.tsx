@@ -17,15 +17,15 @@ import { Empty } from "./ui/empty";
 
 export function App() {
   const token = useSyncExternalStore(watchToken, currentToken);
-  const isKept = useRingsBell();
+  const isRinging = useRingsBell();
   const route = useRoute();
   const [followed, setFollowed] = useState<Connection>("connecting");
 
   if (token === null || route.view === "code") return <Entry route={route} />;
   const isSession = route.view === "session";
   return (
-    <SessionsFeedProvider key={token} isNeeded={!isSession || isKept} isKept={isKept}>
-      <Shell route={route} followed={isSession ? followed : null}>
+    <SessionsFeedProvider key={token} isNeeded={!isSession || isRinging} isKept={isRinging}>
+      <Shell route={route} followed={isSession ? followed : null} isRinging={isRinging}>
         <Boundary key={route.view} fallback={<Broken />}>
           <Place route={route} onConnection={setFollowed} />
         </Boundary>

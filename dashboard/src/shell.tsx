@@ -1,14 +1,15 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useState } from "react";
+import { type ReactNode, useMemo, useState } from "react";
 import { flushSync } from "react-dom";
 import { explain } from "./api/errors";
 import { signOut } from "./api/routes";
 import type { Connection } from "./api/stream";
 import { currentToken, dropToken } from "./api/token";
 import logo from "./favicon.svg";
+import { useRinging } from "./hooks/bell";
 import { lastList } from "./hooks/left-place";
 import { useSessionsFeed } from "./hooks/sessions-feed-provider";
-import { useAttention, useRinging } from "./hooks/use-attention";
+import { useDone, useNeeding } from "./hooks/use-attention";
 import { useFavicon } from "./hooks/use-favicon";
 import { useKeys } from "./hooks/use-keys";
 import { goTo, goToAtOnce } from "./hooks/use-route";
@@ -24,16 +25,16 @@ interface ShellProps {
   readonly route: Route;
   /** The connection state of the visible session's stream; null if there is no stream. */
   readonly followed: Connection | null;
+  /** Whether this tab rings the bell. */
+  readonly isRinging: boolean;
   readonly children: ReactNode;
 }
 
-export function Shell({ route, followed, children }: ShellProps) {
+export function Shell({ route, followed, isRinging, children }: ShellProps) {
   const { connection } = useSessionsFeed();
   const listLink = route.view === "session" ? lastList() : sessionsLink();
   const [showsKeys, setShowsKeys] = useState(false);
-  const attention = useAttention();
-  const needing = attention.needs.sessions.length;
-  useRinging(attention);
+  const needing = useNeeding().sessions.length;
   useTitleCount(needing);
   useFavicon(needing > 0);
   useKeys({
@@ -87,10 +88,20 @@ export function Shell({ route, followed, children }: ShellProps) {
         </div>
       </header>
       {(followed ?? connection) === "offline" && <OfflineBar />}
+      {isRinging && <Ringing />}
       <main className={`view view-${route.view}`}>{children}</main>
       {showsKeys && <KeysDialog onClose={() => setShowsKeys(false)} />}
     </>
   );
+}
+
+/** Rings the bell while it is mounted. */
+function Ringing() {
+  const needs = useNeeding();
+  const done = useDone();
+  const sessions = useMemo(() => [...needs.sessions, ...done.sessions], [needs.sessions, done.sessions]);
+  useRinging(sessions, needs.isLoading || done.isLoading);
+  return null;
 }
 
 function NavLink({ href, isCurrent, label }: { href: string; isCurrent: boolean; label: string }) {

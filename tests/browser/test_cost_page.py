@@ -63,7 +63,7 @@ def test_table_turns_and_leads_to_the_sessions(own: RunningManager, visit: Open,
     expect(table).to_contain_text("not known: 2 runs, 93K tokens without a price")
     expect(page.get_by_role("figure")).to_contain_text("Cost per hour")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         picture(page, f"cost-{scheme}")
         expect_accessible(page)
     shop = table.get_by_role("link", name="$0.41")

@@ -137,8 +137,12 @@ def test_hostile_content_runs_no_script_and_breaks_no_layout(
     expect(page.get_by_test_id("session-row").first).to_be_visible()
     look("session-row", DESKTOP, PHONE)
     opened.go("#/")
-    expect(page.get_by_test_id("session-card").first).to_be_visible()
-    look("session-card", DESKTOP, PHONE)
+    expect(page.get_by_test_id("now-row").first).to_be_visible()
+    look("now-row", DESKTOP, PHONE)
+    opened.go("#/cost")
+    expect(page.get_by_role("rowheader").first).to_be_visible()
+    for width in (DESKTOP, PHONE):
+        is_unharmed(page, width)
     for number in range(len(PAYLOADS)):
         opened.go(f"#/sessions/s{number}/seq/1")
         rows = page.get_by_test_id("event-row")

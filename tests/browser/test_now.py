@@ -108,7 +108,7 @@ def test_each_kind_has_its_row_reason_and_acts(
     assert "favicon-dot" in str(page.locator("link[rel=icon]").get_attribute("href"))
     expect(page.locator(".today")).to_contain_text("Today $0.07 in 1 project; 5 runs still")
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         picture(page, f"now-{scheme}")
         expect_accessible(page)
     page.get_by_role("button", name="Resume…: copies the command for port-parser").click()
@@ -201,7 +201,7 @@ def test_page_is_empty_in_words_and_fills_itself(
         expect(empty).to_contain_text(command)
     assert "favicon-dot" not in str(page.locator("link[rel=icon]").get_attribute("href"))
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
         picture(page, f"now-first-{scheme}")
         expect_accessible(page)
     create(api, "a-run", executor="command")

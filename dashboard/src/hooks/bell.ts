@@ -1,14 +1,12 @@
 /** The bell: notices of the browser when a session needs the person. The choice is stored for this browser. */
 
-import { useEffect, useState, useSyncExternalStore } from "react";
+import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { noticeOf } from "../text/attention";
 import { sessionLink } from "../text/route";
 import type { Session } from "../wire";
 
 const KEY = "agent-session-manager.bell";
 const watchers = new Set<() => void>();
-/** The keys of the sessions that this tab knows; null before the first load, whose sessions are not new. */
-let known: ReadonlySet<string> | null = null;
 
 export function canRing(): boolean {
   return "Notification" in window;
@@ -40,7 +38,7 @@ export function useBell(): boolean {
   return useSyncExternalStore(watch, isOn);
 }
 
-/** Return whether this tab rings the bell: one of all tabs does, and keeps its connection while it is hidden. */
+/** Return whether this tab rings the bell: one of all tabs does. Call it once, as it asks for the lock of the bell. */
 export function useRingsBell(): boolean {
   const isWanted = useBell();
   const [isRinging, setRinging] = useState(false);
@@ -63,24 +61,30 @@ export function useRingsBell(): boolean {
   return isRinging;
 }
 
-/** Notify of the sessions that need the person since the last call, while the page is in the background. */
-export function ring(sessions: readonly Session[], isRinging: boolean): void {
-  const before = known;
-  known = new Set(sessions.map(keyOf));
-  if (before === null || !isRinging || document.hasFocus()) return;
-  for (const session of sessions) {
-    if (before.has(keyOf(session))) continue;
-    const { title, body } = noticeOf(session, Date.now());
-    try {
-      const notice = new Notification(title, { body, tag: session.session_id });
-      notice.onclick = () => {
-        window.focus();
-        window.location.hash = sessionLink(session.session_id);
-        notice.close();
-      };
-    } catch {
-      return; // some browsers permit notices only to service workers; the title has the count
-    }
+/** Notify of the sessions that need the person or are done since the last call, while the page is in the background. */
+export function useRinging(sessions: readonly Session[], isLoading: boolean): void {
+  /** Null before the first load, whose sessions are not new. */
+  const known = useRef<ReadonlySet<string> | null>(null);
+  useEffect(() => {
+    if (isLoading) return;
+    const before = known.current;
+    known.current = new Set(sessions.map(keyOf));
+    if (before === null || document.hasFocus()) return;
+    for (const session of sessions) if (!before.has(keyOf(session))) ring(session);
+  }, [sessions, isLoading]);
+}
+
+function ring(session: Session): void {
+  const { title, body } = noticeOf(session, Date.now());
+  try {
+    const notice = new Notification(title, { body, tag: session.session_id });
+    notice.onclick = () => {
+      window.focus();
+      window.location.hash = sessionLink(session.session_id);
+      notice.close();
+    };
+  } catch {
+    // Some browsers permit notices only to service workers; the title has the count.
   }
 }
 

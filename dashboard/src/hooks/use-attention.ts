@@ -1,7 +1,5 @@
-import { useEffect } from "react";
 import { NEEDING } from "../text/attention";
 import { defaultFilter, type SessionFilter } from "../wire";
-import { ring, useRingsBell } from "./bell";
 import { useSessionsFeed } from "./sessions-feed-provider";
 import { type SessionList, useSessions } from "./use-sessions";
 
@@ -9,27 +7,14 @@ const NEEDS: SessionFilter = { ...defaultFilter, sort: "activity", attention: NE
 const DONE: SessionFilter = { ...defaultFilter, sort: "activity", attention: ["done"] };
 const POLL_MS = 5000;
 
-export interface Attention {
-  /** The sessions that need a person. */
-  readonly needs: SessionList;
-  /** The sessions that ended well since the person looked. */
-  readonly done: SessionList;
-}
-
-/** What the sessions expect of a person. Views without the feed of all sessions poll it. */
-export function useAttention(): Attention {
+/** The sessions that need a person. Views without the feed of all sessions poll them. */
+export function useNeeding(): SessionList {
   const { isFollowed } = useSessionsFeed();
-  const pollMs = isFollowed ? undefined : POLL_MS;
-  const needs = useSessions(NEEDS, pollMs);
-  const done = useSessions(DONE, pollMs);
-  return { needs, done };
+  return useSessions(NEEDS, isFollowed ? undefined : POLL_MS);
 }
 
-/** Ring the bell when a session needs the person. */
-export function useRinging({ needs, done }: Attention): void {
-  const isRinging = useRingsBell();
-  const isLoading = needs.isLoading || done.isLoading;
-  useEffect(() => {
-    if (!isLoading) ring([...needs.sessions, ...done.sessions], isRinging);
-  }, [isLoading, needs.sessions, done.sessions, isRinging]);
+/** The sessions that ended well since the person looked. */
+export function useDone(): SessionList {
+  const { isFollowed } = useSessionsFeed();
+  return useSessions(DONE, isFollowed ? undefined : POLL_MS);
 }

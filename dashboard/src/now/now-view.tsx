@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import { useAttention } from "../hooks/use-attention";
+import { useDone, useNeeding } from "../hooks/use-attention";
 import { useQuestions } from "../hooks/use-questions";
 import { useSessions } from "../hooks/use-sessions";
 import { useTitle } from "../hooks/use-title";
@@ -28,7 +28,8 @@ const NONE: readonly Session[] = [];
 /** The sessions that need the person, that run, and that are done. */
 export function NowView({ isAnswering }: { isAnswering: boolean }) {
   useTitle("Now");
-  const { needs, done } = useAttention();
+  const needs = useNeeding();
+  const done = useDone();
   const running = useSessions(RUNNING);
   const { questions } = useQuestions();
   const marks = useSeenMarks();

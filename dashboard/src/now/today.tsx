@@ -1,6 +1,6 @@
 import { useToday } from "../cost/use-usage";
 import { defaultCost } from "../text/cost-place";
-import { cost, plural } from "../text/format";
+import { cost, hasCost, plural } from "../text/format";
 import { costLink } from "../text/route";
 
 /** What today has cost, in one line. */
@@ -8,7 +8,7 @@ export function Today({ counting }: { counting: number }) {
   const usage = useToday();
   const total = usage?.total;
   if (!usage || !total) return null;
-  const projects = usage.rows.filter(({ project_dir }) => project_dir !== null).length;
+  const projects = usage.rows.filter((row) => row.project_dir !== null && hasCost(row.usage)).length;
   const where = projects > 0 ? ` in ${plural(projects, "project")}` : "";
   const still = counting > 0 ? `; ${plural(counting, "run")} still counting` : "";
   return (
