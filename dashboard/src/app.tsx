@@ -54,7 +54,7 @@ function Place({ route, onConnection }: { route: Route; onConnection: (connectio
     case "cost":
       return <CostView place={route.place} />;
     case "sessions":
-      return <SessionsView filter={route.filter} />;
+      return <SessionsView address={route.list} />;
     case "search":
       return <SearchView filter={route.filter} />;
     case "session":

@@ -1,11 +1,17 @@
 import { Dialog } from "./ui/dialog";
 
 const KEYS: readonly (readonly [string, string])[] = [
-  ["/", "search; in a session: find in it, or go to an event by its number, as in :41"],
+  [
+    "/",
+    "search; in the list: go to the filter; in a session: find in it, or go to an event by its number, as in :41",
+  ],
   ["j or ↓, k or ↑", "next, previous session or hit"],
   ["Enter", "open it; in a session: next hit; with Shift the previous one"],
   ["f", "go to the filter"],
   ["J, K", "in a session: next, previous prompt"],
+  ["Home, End", "in the list: the first, the last session"],
+  ["x, X", "in the list: select the session, or all up to it"],
+  ["s", "in the list: stop the session, or the selected ones"],
   ["n, p", "in a session: next, previous tool call"],
   ["e, E", "in a session: next, previous failure or denial"],
   ["G", "in a session: go to the end"],

@@ -43,7 +43,8 @@ export function Shell({ route, followed, isRinging, children }: ShellProps) {
     "g s": () => goTo(listLink),
     "g c": () => goTo(costLink()),
     "g q": () => goTo(questionsLink()),
-    ...(route.view !== "search" && route.view !== "session" && { "/": () => goToAtOnce(searchLink()) }),
+    // The others have a box of their own for it.
+    ...((route.view === "now" || route.view === "cost") && { "/": () => goToAtOnce(searchLink()) }),
   });
   return (
     <>

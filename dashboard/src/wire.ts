@@ -12,8 +12,9 @@ export type UsageAnswer = Schemas["UsageAnswer"];
 export type UsageGroup = "none" | "project" | "agent" | "model" | "session";
 export type Session = Schemas["SessionBody"];
 export type SessionState = Schemas["State"];
-export type AttentionKind = Schemas["AttentionKind"];
 export type SessionSort = Schemas["SessionSort"];
+export type Reason = Schemas["Reason"];
+export type AttentionKind = Schemas["AttentionKind"];
 export type ExportFormat = Schemas["ExportFormat"];
 export type Facets = Schemas["FacetsAnswer"];
 export type WireEvent = Schemas["EventBody"];
@@ -49,6 +50,8 @@ export interface SessionPage {
   readonly sessions: readonly Session[];
   readonly next_page: string | null;
   readonly cursor: string;
+  /** Number of sessions that match the filter; only of a first page. */
+  readonly total?: number | null;
 }
 
 export const STATES = [
@@ -59,34 +62,72 @@ export const STATES = [
   "stopped",
   "lost",
 ] as const satisfies SessionState[];
-export const SORTS = ["created", "activity", "name", "cost"] as const satisfies SessionSort[];
+export const REASONS = [
+  "completed",
+  "failed",
+  "stopped",
+  "timeout",
+  "budget",
+  "lost",
+] as const satisfies Reason[];
+export const ATTENTION_KINDS = [
+  "asks",
+  "failed",
+  "denied",
+  "quiet",
+  "question",
+  "done",
+] as const satisfies AttentionKind[];
+export const SORTS = ["created", "activity", "name", "cost", "took"] as const satisfies SessionSort[];
+export type Order = "asc" | "desc";
 
+/** Which sessions a list has. Of a list of values, one must match; an empty list or text, and null, match all. */
 export interface SessionFilter {
+  /** Part of the name, project, agent or id. */
   readonly text: string;
-  readonly state: SessionState | null;
+  readonly state: readonly SessionState[];
+  readonly attention: readonly (AttentionKind | "any")[];
+  readonly reason: readonly Reason[];
   /** Part of the project's path. */
   readonly project: string;
-  readonly project_dir: string | null;
   readonly agent: string | null;
+  /** Part of the model's name. */
+  readonly model: string;
+  readonly host: string | null;
+  /** Bounds of the last activity, as `text/moments.ts` reads them. */
+  readonly since: string;
+  readonly until: string;
+  /** In dollars. */
+  readonly cost_over: number | null;
+  readonly denied: boolean | null;
+  readonly has_notices: boolean | null;
   readonly parent_session_id: string | null;
   readonly archived: "false" | "true" | "all";
   readonly sort: SessionSort;
-  /** Show children only below their parents. */
-  readonly grouped: boolean;
-  /** Only sessions that expect one of these of a person. */
-  readonly attention?: readonly AttentionKind[];
+  readonly order: Order;
+  /** Only sessions without a parent. */
+  readonly top_level: boolean;
 }
 
 export const defaultFilter: SessionFilter = {
   text: "",
-  state: null,
+  state: [],
+  attention: [],
+  reason: [],
   project: "",
-  project_dir: null,
   agent: null,
+  model: "",
+  host: null,
+  since: "",
+  until: "",
+  cost_over: null,
+  denied: null,
+  has_notices: null,
   parent_session_id: null,
   archived: "false",
   sort: "created",
-  grouped: false,
+  order: "desc",
+  top_level: false,
 };
 
 export const SEARCH_KINDS = [

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/cost-place";
 import {
   costLink,
+  defaultList,
   parseRoute,
   partLink,
   SESSION_PARTS,
@@ -10,25 +11,26 @@ import {
   sessionLink,
   sessionsLink,
 } from "../src/text/route";
-import { defaultFilter, defaultSearch, SEARCH_KINDS, SORTS, STATES } from "../src/wire";
+import { defaultSearch, SEARCH_KINDS, SORTS, STATES } from "../src/wire";
 
-const filters = fc.record({
-  text: fc.string(),
-  state: fc.constantFrom(null, ...STATES),
-  project: fc.string(),
-  project_dir: fc.option(fc.string({ minLength: 1 })),
-  agent: fc.option(fc.string({ minLength: 1 })),
-  parent_session_id: fc.option(fc.string({ minLength: 1 })),
-  archived: fc.constantFrom("true" as const, "false" as const, "all" as const),
+const lists = fc.record({
+  query: fc.string().map((text) => text.trim()),
   sort: fc.constantFrom(...SORTS),
-  grouped: fc.boolean(),
+  order: fc.constantFrom("asc" as const, "desc" as const),
+  isTree: fc.boolean(),
 });
 
-test("filter can be restored from its address", () => {
+test("list can be restored from its address", () => {
   fc.assert(
-    fc.property(filters, (filter) => {
-      expect(parseRoute(sessionsLink(filter))).toEqual({ view: "sessions", filter });
+    fc.property(lists, (list) => {
+      expect(parseRoute(sessionsLink(list))).toEqual({ view: "sessions", list });
     }),
+  );
+});
+
+test("address of a list reads as its filter", () => {
+  expect(sessionsLink({ query: "state:failed project:/work/shop", sort: "name" })).toBe(
+    "#/sessions?q=state:failed+project:/work/shop&sort=name",
   );
 });
 
@@ -99,9 +101,20 @@ test.each([
   ["#code=abc-_", { view: "code", code: "abc-_", place: null }],
   ["#code=abc-_/", { view: "code", code: "abc-_", place: "#/" }],
   ["#code=abc-_/sessions/a/seq/7", { view: "code", code: "abc-_", place: "#/sessions/a/seq/7" }],
-  ["#/sessions", { view: "sessions", filter: defaultFilter }],
-  ["#/sessions?agent_name=a", { view: "sessions", filter: { ...defaultFilter, agent: "a" } }],
-  ["#/sessions?state=nonsense&sort=x", { view: "sessions", filter: defaultFilter }],
+  ["#/sessions", { view: "sessions", list: defaultList }],
+  ["#/sessions?sort=x&order=y", { view: "sessions", list: defaultList }],
+  ["#/sessions?sort=name", { view: "sessions", list: { ...defaultList, sort: "name", order: "asc" } }],
+  [
+    "#/sessions?state=failed&project_dir=/my+shop&agent_name=a&archived=all&text=a:b&grouped=true",
+    {
+      view: "sessions",
+      list: {
+        ...defaultList,
+        query: 'state:failed project:"/my shop" agent:a archived:all "a:b"',
+        isTree: true,
+      },
+    },
+  ],
   ["#/search", { view: "search", filter: defaultSearch }],
   ["#/search?kind=x&from=2026-02-30&to=soon&sort=x", { view: "search", filter: defaultSearch }],
   ["#/search/more", { view: "unknown" }],

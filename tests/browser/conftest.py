@@ -47,6 +47,8 @@ FLAGS = [
 ]
 
 
+# Without this option, axe also describes each element that has no problem.
+
 LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
 
 

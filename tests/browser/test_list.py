@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from agent_session_manager.store.changes import CreateSession
+from tests.browser.axe import expect_accessible
 from tests.browser.conftest import Visit
 from tests.browser.filled_sessions import append, create, fill_list
 from tests.support.api import Api
@@ -55,42 +57,71 @@ def expect_shown(page: Page, *session_ids: str) -> None:
     )
 
 
-def test_filters_and_order_apply_and_stay_in_the_address(
+def box(page: Page) -> Locator:
+    return page.get_by_role("combobox", name="Filter")
+
+
+def test_filter_and_order_apply_and_stay_in_the_address(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
-    page = visit(own).enter("#/sessions")
+    opened = visit(own)
+    page = opened.enter("#/sessions")
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
     states = page.get_by_test_id("session-row").get_by_test_id("state").all_inner_texts()
-    words = sorted(text.split()[0].lower() for text in states)
-    assert words == ["failed", "finished", "lost", "running", "running", "stopped"]
-    dear = page.get_by_test_id("session-row").filter(has_text="logout")
-    expect(dear).to_contain_text("$0.30")
-    expect(dear).to_contain_text("300")
-    search = page.get_by_role("search", name="Filter sessions")
-    search.get_by_label("State").select_option("running")
+    assert sorted(states) == ["failed", "finished", "lost", "running", "running", "stopped"]
+    row = page.get_by_test_id("session-row")
+    expect(row.filter(has_text="logout")).to_contain_text("$0.30")
+    expect(row.filter(has_text="parser")).to_contain_text("no such option")
+    foot = page.locator(".list-foot")
+    expect(foot).to_have_text("6 sessions, newest first")
+    for query, wanted in (
+        ("state:running state:waiting", ["child", "login"]),
+        ("state:failed since:1h", ["parser"]),
+        ("until:1h", []),
+        ("reason:stopped reason:lost", ["ghost", "docs"]),
+        ("cost:>0.25", ["logout"]),
+        ("agent:fixer LOG", ["logout", "login"]),
+        ("project:CORE", ["docs", "parser"]),
+        ('project:"work/core" archived:all', ["docs", "parser"]),
+        ("needs:me", ["ghost", "parser", "logout"]),
+    ):
+        box(page).fill(query)
+        box(page).press("Enter")
+        if wanted:
+            expect_shown(page, *wanted)
+        else:
+            expect(page.get_by_test_id("empty")).to_be_visible()
+    expect(foot).to_have_text("3 of 6 sessions, newest first")
+    box(page).fill("state:running")
     expect_shown(page, "child", "login")
     append(filled, "child", {"event_type": "session_stop"})
     expect_shown(page, "login")
-    search.get_by_label("State").select_option("failed")
+    page.get_by_role("link", name="Failed this week").click()
+    page.wait_for_url("**/#/sessions?q=state:failed+since:7d")
     expect_shown(page, "parser")
     page.reload()
     expect_shown(page, "parser")
-    search.get_by_label("State").select_option("")
-    search.get_by_label("Sort by").select_option("cost")
+    expect(box(page)).to_have_value("state:failed since:7d")
+    box(page).fill("stat:failed")
+    page.get_by_role("button", name="state:failed").click()
+    page.wait_for_url("**/#/sessions?q=state:failed")
+
+    opened.go("#/sessions?project_dir=/work/web&sort=cost")  # a link of an older version
+    expect_shown(page, "logout", "login")
+    box(page).fill("")
     expect_shown(page, "logout", "parser", "login", "child", "ghost", "docs")
-    search.get_by_label("Agent").fill("fixer")
-    expect_shown(page, "logout", "login")
-    search.get_by_label("Agent").fill("")
-    search.get_by_label("Project").fill("Core")
-    expect_shown(page, "parser", "docs")
-    page.wait_for_url("**project=Core**")
-    search.get_by_label("Project").fill("/work/core")
-    page.wait_for_url("**project_dir=%2Fwork%2Fcore**")
-    expect_shown(page, "parser", "docs")
-    search.get_by_label("Project").fill("")
-    search.get_by_label("Filter").fill("LOG")
-    expect_shown(page, "logout", "login")
-    search.get_by_label("Filter").fill("nothing like it")
+    head = page.get_by_role("columnheader", name="Name")
+    for words, first in (("ascending", "child"), ("descending", "parser"), (None, "child")):
+        head.get_by_role("button").click()
+        if words is None:
+            expect(head).not_to_have_attribute("aria-sort", "descending")
+        else:
+            expect(head).to_have_attribute("aria-sort", words)
+        page.wait_for_function(
+            "first => document.querySelector('[aria-rowindex=\"2\"]').dataset.sessionId === first",
+            arg=first,
+        )
+    box(page).fill("nothing like it")
     page.get_by_role("link", name="Search the events for nothing like it").click()
     page.wait_for_url("**/#/search?q=nothing+like+it")
 
@@ -99,21 +130,21 @@ def test_children_are_shown_under_their_parent(
     own: RunningManager, visit: Open, filled: Api
 ) -> None:
     page = visit(own).enter("#/sessions")
-    page.get_by_label("Group by parent").check()
+    page.get_by_role("button", name="Group by parent").click()
     expect_shown(page, "ghost", "docs", "parser", "logout", "login")
     page.get_by_role("button", name="child session of login").click()
     expect_shown(page, "ghost", "docs", "parser", "logout", "login", "child")
     create(filled, "second-child", parent_session_id="login")
     expect(page.get_by_role("button", name="2 child sessions of login")).to_be_visible()
     lead = page.locator("[data-session-id=login]")
-    expect(lead).to_contain_text("2 children running")
+    expect(lead).to_contain_text("2 children: 2 running")
     create(filled, "grandchild", parent_session_id="second-child")
     append(filled, "login", {"event_type": "session_stop", "reason": "completed"})
     append(filled, "grandchild", {"event_type": "session_stop", "reason": "failed"})
-    expect(lead).to_contain_text("1 child failed")
-    expect(lead).to_contain_text("finished")
-    page.get_by_label("Group by parent").uncheck()
-    expect(lead).to_contain_text("1 child failed")
+    expect(lead).to_contain_text("2 children and theirs: 1 failed, 2 running")
+    expect(lead.get_by_test_id("state")).to_have_text("finished")
+    page.get_by_role("button", name="Group by parent").click()
+    expect(lead).to_contain_text("1 failed")
 
 
 def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, filled: Api) -> None:
@@ -121,14 +152,45 @@ def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, fi
     page.keyboard.press("g")
     page.keyboard.press("s")
     expect_shown(page, "child", "ghost", "docs", "parser", "logout", "login")
-    page.keyboard.press("f")
+
+    page.keyboard.press("/")
+    page.keyboard.type("ag")
+    option = page.get_by_role("option")
+    expect(option).to_have_text([re.compile("^agent:")])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(option).to_have_count(3)  # the agents, and the executor of sessions without one
+    page.keyboard.type("fix")
+    page.keyboard.press("ArrowDown")
+    expect(box(page)).to_have_attribute(
+        "aria-activedescendant", option.first.get_attribute("id") or ""
+    )
+    expect_accessible(page)
+    page.keyboard.press("Enter")
+    expect(box(page)).to_have_value("agent:fixer ")
     page.keyboard.type("log")
-    page.wait_for_url("**/#/sessions?text=log")  # "lo" may have been applied before
+    page.wait_for_url("**/#/sessions?q=agent:fixer+log")
     expect_shown(page, "logout", "login")
     page.keyboard.press("Escape")
     for name in ("logout", "login"):
         page.keyboard.press("j")
         expect(page.get_by_role("link", name=name, exact=True)).to_be_focused()
+
+    bar = page.get_by_role("region", name="Selected sessions")
+    page.keyboard.press("x")
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+X")
+    expect(bar).to_contain_text("2 sessions selected")
+    expect(bar.get_by_role("button", name="Stop 1 of 2")).to_be_visible()
+    page.keyboard.press("s")
+    dialog = page.get_by_role("dialog", name="Stop login?")
+    expect(dialog).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(bar).to_have_count(0)
+    page.keyboard.press("End")
+    expect(page.get_by_role("link", name="login", exact=True)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/#/sessions/login")
     page.keyboard.press("?")
@@ -149,8 +211,8 @@ def test_filter_is_applied_when_its_field_loses_focus(
     page.keyboard.press("f")
     page.keyboard.type("log")
     page.keyboard.press("Escape")
-    page.wait_for_url("**/#/sessions?text=log")
-    expect(page.get_by_label("Filter", exact=True)).to_have_value("log")
+    page.wait_for_url("**/#/sessions?q=log")
+    expect(box(page)).to_have_value("log")
 
 
 def test_session_page_can_archive_rename_and_delete(
@@ -198,7 +260,10 @@ def test_session_page_can_archive_rename_and_delete(
 def test_long_list_keeps_its_position_and_renders_few_rows(
     tmp_path: Path, start_manager: Callable[..., RunningManager], visit: Open
 ) -> None:
-    """New sessions do not move the visible rows. The list loads the rest page by page."""
+    """New sessions do not move the visible rows. The list loads the rest page by page.
+
+    All that match the filter can be selected before they are loaded.
+    """
     count = 420  # more than four pages
     names = [f"s{number:04}" for number in range(count)]
     changes = [CreateSession(session_id=name, session_name=name) for name in names]
@@ -218,11 +283,26 @@ def test_long_list_keeps_its_position_and_renders_few_rows(
     assert looked_at.bounding_box() == before
     page.get_by_test_id("show-new").click()
     expect(page.locator("[data-session-id=fresh-two]")).to_be_visible()
-    page.wait_for_function(
-        "() => { const table = document.querySelector('[role=table][aria-label=Sessions]');"
-        " table.scrollTop = table.scrollHeight;"
-        " return document.querySelector('[data-session-id=s0000]') !== null }",
-    )
+    foot = page.locator(".list-foot")
+    expect(foot).to_contain_text(f"{count + 2} sessions")
+
+    everything = page.get_by_role("checkbox", name="Select all that match the filter")
+    everything.check()
+    bar = page.get_by_role("region", name="Selected sessions")
+    expect(bar).to_contain_text(f"{count + 2} sessions selected")
+    page.get_by_role("checkbox", name="Select fresh-one").uncheck()
+    expect(bar.get_by_role("button", name=f"Stop {count + 1}", exact=True)).to_be_visible()
+    bar.get_by_role("button", name="Archive").click()
+    expect_shown(page, "fresh-one")
+    expect(foot).to_contain_text("1 session,")
+    page.get_by_test_id("toasts").get_by_role("button", name="Undo").click()
+
+    expect(foot).to_contain_text(f"{count + 2} sessions")
+
+    page.reload()
+    expect(foot).to_contain_text(f"{count + 2} sessions")
+    page.keyboard.press("End")
+    expect(page.get_by_role("link", name="s0000")).to_be_focused()
     assert page.get_by_test_id("session-row").count() < 100
     assert table.get_attribute("aria-rowcount") == str(count + 2 + 1)
 

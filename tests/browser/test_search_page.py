@@ -269,6 +269,8 @@ def test_views_have_no_accessibility_problems(history: RunningManager, visit: Op
         "": "Everything is seen.",
         "cost": "No usage in this period.",
         "sessions": "42 sessions",
+        "sessions?q=stat:failed": "Did you mean state:failed",
+        "sessions?view=tree&sort=name": "42 sessions",
         "search": "these words, one after the other",
         "search?q=refused": "only here",
         'search?q="': "this quotation mark",

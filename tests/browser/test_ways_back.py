@@ -80,7 +80,7 @@ def test_list_and_timeline_keep_their_scroll_position(
         "two steps back": go_two_steps_back,
     }
     for place, (way, go_back) in enumerate(ways.items()):
-        address = own.url + ("/#/sessions", "/#/sessions?agent=even")[place % 2]
+        address = own.url + ("/#/sessions", "/#/sessions?q=agent:even")[place % 2]
         page.goto(address)
         expect_list(page, is_filtered="agent" in address)
         scroll_to(page, LIST, 4815)
@@ -90,7 +90,7 @@ def test_list_and_timeline_keep_their_scroll_position(
         go_back()
         expect_shown_as(page, LIST, before, way)
         assert page.url == address, way
-    page.goto(f"{own.url}/#/sessions?grouped=true")
+    page.goto(f"{own.url}/#/sessions?view=tree")
     page.get_by_role("button", name="child session of s319").click()
     expect(page.get_by_role("link", name="child", exact=True)).to_be_visible()
     scroll_to(page, LIST, 2013)

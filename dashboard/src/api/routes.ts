@@ -2,6 +2,7 @@
 
 import { dayStart } from "../text/days";
 import { fileNameOf } from "../text/file-name";
+import { momentOf } from "../text/moments";
 import type { Answer } from "../text/questions";
 import {
   type ExportFormat,
@@ -27,27 +28,50 @@ import { UnreachableError } from "./errors";
 import { open, type Query, request } from "./request";
 
 const SESSIONS_PER_PAGE = 100;
+/** For what needs all sessions of a list. */
+export const MOST_PER_PAGE = 1000;
 
+/** Load a page of a list; the first one has the number of all its sessions. */
 export function listSessions(
   filter: SessionFilter,
   page: string | null,
   signal?: AbortSignal,
+  limit = SESSIONS_PER_PAGE,
 ): Promise<SessionPage> {
-  const query: Query = {
-    text: filter.text.trim(),
-    state: filter.state,
-    project: filter.project.trim() || null,
-    project_dir: filter.project_dir,
-    agent: filter.agent,
-    parent_session_id: filter.parent_session_id,
-    archived: filter.archived === "all" ? null : filter.archived,
-    top_level: filter.grouped ? true : null,
-    attention: filter.attention ?? null,
-    sort: filter.sort,
-    limit: SESSIONS_PER_PAGE,
-    page,
-  };
+  const query: Query = { ...queryOf(filter), totals: page === null || null, limit, page };
   return request<SessionPage>("sessions", { query, ...(signal && { signal }) });
+}
+
+/** Load all sessions of a list. */
+export async function loadSessions(filter: SessionFilter, signal?: AbortSignal): Promise<readonly Session[]> {
+  const sessions: Session[] = [];
+  let page: string | null = null;
+  do {
+    const answer: SessionPage = await listSessions(filter, page, signal, MOST_PER_PAGE);
+    sessions.push(...answer.sessions);
+    page = answer.next_page;
+  } while (page !== null);
+  return sessions;
+}
+
+/** Count the sessions of a list. */
+export async function countSessions(filter: SessionFilter, signal?: AbortSignal): Promise<number> {
+  const answer = await listSessions(filter, null, signal, 1);
+  return answer.total ?? answer.sessions.length;
+}
+
+function queryOf(filter: SessionFilter): Query {
+  const now = Date.now();
+  const time = (moment: number | null) => (moment === null ? null : new Date(moment).toISOString());
+  return {
+    ...filter,
+    text: filter.text.trim(),
+    project: filter.project.trim(),
+    since: time(momentOf(filter.since, now)),
+    until: time(momentOf(filter.until, now, true)),
+    archived: filter.archived === "all" ? null : filter.archived,
+    top_level: filter.top_level || null,
+  };
 }
 
 export async function getSession(sessionId: string, signal?: AbortSignal): Promise<Session> {

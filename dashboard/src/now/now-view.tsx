@@ -21,7 +21,7 @@ import { Today } from "./today";
 import { useNowKeys } from "./use-now-keys";
 import { useSeenMarks } from "./use-seen-marks";
 
-const RUNNING: SessionFilter = { ...defaultFilter, state: "running" };
+const RUNNING: SessionFilter = { ...defaultFilter, state: ["running"] };
 const ANY: SessionFilter = { ...defaultFilter, archived: "all" };
 const NONE: readonly Session[] = [];
 

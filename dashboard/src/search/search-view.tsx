@@ -26,7 +26,7 @@ interface SearchPlace {
   readonly hit: string | null;
 }
 
-const RUNNING: SessionFilter = { ...defaultFilter, state: "running" };
+const RUNNING: SessionFilter = { ...defaultFilter, state: ["running"] };
 
 export function SearchView({ filter }: { filter: SearchFilter }) {
   const link = searchLink(filter);

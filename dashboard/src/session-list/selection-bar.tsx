@@ -1,77 +1,78 @@
 import { useState } from "react";
-import { archiveSession, deleteSession, requestStop } from "../api/routes";
-import { useSessionsFeed } from "../hooks/sessions-feed-provider";
-import { plural } from "../text/format";
+import { plural, wholeNumber } from "../text/format";
 import { Dialog } from "../ui/dialog";
-import { useToasts } from "../ui/toasts";
-import { type Session, takesRequests } from "../wire";
+import type { Acts } from "./use-acts";
+import type { Selected } from "./use-selected";
 
-/** Actions on several sessions; a failure for one session does not stop the others. */
-export function SelectionBar({ sessions, onClear }: { sessions: readonly Session[]; onClear: () => void }) {
-  const { learn, forget } = useSessionsFeed();
-  const { show } = useToasts();
+interface SelectionBarProps {
+  readonly selected: Selected;
+  readonly acts: Acts;
+  /** Whether the list has only archived sessions. */
+  readonly isArchive: boolean;
+  onClear(): void;
+}
+
+/** Actions on the selected sessions. */
+export function SelectionBar({ selected, acts, isArchive, onClear }: SelectionBarProps) {
   const [isDeleting, setDeleting] = useState(false);
-  const running = sessions.filter(takesRequests);
+  const { count, stoppable } = selected;
+  const { progress } = acts;
 
-  async function forEach(
-    chosen: readonly Session[],
-    verb: string,
-    act: (session: Session) => Promise<void>,
-    undo?: () => void,
-  ): Promise<void> {
-    const outcomes = await Promise.allSettled(chosen.map(act));
-    const failures = outcomes.filter((outcome) => outcome.status === "rejected");
-    const done = `${plural(chosen.length - failures.length, "session")} ${verb}`;
-    const reason: unknown = failures[0]?.reason;
-    const refused = reason instanceof Error ? `; ${failures.length} failed: ${reason.message}` : "";
-    show({ text: `${done}${refused}.`, ...(undo && { undo }) });
-    onClear();
-  }
-
-  async function archive(chosen: readonly Session[], isArchived: boolean): Promise<void> {
-    await forEach(
-      chosen,
-      isArchived ? "archived" : "unarchived",
-      async ({ session_id }) => learn(await archiveSession(session_id, isArchived)),
-      isArchived ? () => void archive(chosen, false) : undefined,
-    );
-  }
-
-  async function remove(): Promise<void> {
+  async function act(run: () => Promise<void>): Promise<void> {
     setDeleting(false);
-    await forEach(sessions, "deleted", async ({ session_id }) => {
-      await deleteSession(session_id, false);
-      forget(session_id);
-    });
+    await run();
+    onClear();
   }
 
   return (
     <section className="selection-bar" aria-label="Selected sessions">
-      <strong>{plural(sessions.length, "session")} selected</strong>
-      <button
-        type="button"
-        className="button"
-        disabled={running.length === 0}
-        onClick={() => void forEach(running, "asked to stop", requestStop)}
-      >
-        Stop {running.length > 0 && running.length}
-      </button>
-      <button type="button" className="button" onClick={() => void archive(sessions, true)}>
-        Archive
-      </button>
-      <button type="button" className="button danger" onClick={() => setDeleting(true)}>
-        Delete…
-      </button>
-      <button type="button" className="button quiet" onClick={onClear}>
-        Clear
-      </button>
+      <strong>{progress ? progressWords(progress) : `${plural(count, "session")} selected`}</strong>
+      {progress ? (
+        <button type="button" className="button" onClick={progress.cancel}>
+          Cancel
+        </button>
+      ) : (
+        <>
+          <button
+            type="button"
+            className="button"
+            disabled={stoppable.length === 0}
+            onClick={() => void act(() => acts.stop(stoppable))}
+          >
+            {stoppable.length === 0 ? "Stop" : `Stop ${wholeNumber(stoppable.length)}`}
+            {stoppable.length > 0 && stoppable.length < count && ` of ${wholeNumber(count)}`}
+          </button>
+          <button
+            type="button"
+            className="button"
+            onClick={() => void act(async () => acts.archive(await selected.load(), !isArchive))}
+          >
+            {isArchive ? "Unarchive" : "Archive"}
+          </button>
+          <button type="button" className="button danger" onClick={() => setDeleting(true)}>
+            Delete…
+          </button>
+          <button
+            type="button"
+            className="button quiet"
+            title="Clear the selection (Escape)"
+            onClick={onClear}
+          >
+            Clear
+          </button>
+        </>
+      )}
       {isDeleting && (
         <Dialog
-          title={`Delete ${plural(sessions.length, "session")}?`}
+          title={`Delete ${plural(count, "session")}?`}
           onClose={() => setDeleting(false)}
           actions={
-            <button type="button" className="button danger" onClick={() => void remove()}>
-              Delete {plural(sessions.length, "session")}
+            <button
+              type="button"
+              className="button danger"
+              onClick={() => void act(async () => acts.remove(await selected.load()))}
+            >
+              Delete {plural(count, "session")}
             </button>
           }
         >
@@ -82,4 +83,8 @@ export function SelectionBar({ sessions, onClear }: { sessions: readonly Session
       )}
     </section>
   );
+}
+
+function progressWords({ done, count }: { done: number; count: number }): string {
+  return `${wholeNumber(done)} of ${plural(count, "session")} done …`;
 }

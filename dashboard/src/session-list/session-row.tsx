@@ -1,11 +1,20 @@
 import type { CSSProperties } from "react";
-import { compactNumber, cost, hasCost, plural, shortPath, wholeNumber } from "../text/format";
+import { useNow } from "../hooks/use-now";
+import { duration, plural, wholeNumber } from "../text/format";
 import { sessionLink } from "../text/route";
+import {
+  costWords,
+  markOf,
+  modelName,
+  projectName,
+  tokensOf,
+  tookSeconds,
+  whatOf,
+} from "../text/session-row";
 import { oneLine } from "../text/visible";
 import { ChildrenStates } from "../ui/children-states";
 import { Icon } from "../ui/icons";
 import { Moment } from "../ui/moment";
-import { RunDuration, StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
 import type { Session } from "../wire";
 
@@ -14,10 +23,13 @@ interface SessionRowProps {
   readonly depth: number;
   /** Null if the list does not show children. */
   readonly isOpen: boolean | null;
-  readonly isSelected: boolean;
+  /** Null if it cannot be chosen: a child, while all that match the filter are selected. */
+  readonly isSelected: boolean | null;
+  readonly hasAgent: boolean;
+  readonly hasModel: boolean;
   readonly rowIndex: number;
   readonly style: CSSProperties;
-  onToggle(sessionId: string): void;
+  onToggle(sessionId: string, isRange: boolean): void;
   onOpenChildren(sessionId: string): void;
   onFocus(sessionId: string): void;
 }
@@ -38,12 +50,15 @@ export function SessionRow(props: SessionRowProps) {
         <input
           type="checkbox"
           aria-label={`Select ${name}`}
-          checked={isSelected}
-          onChange={() => props.onToggle(session.session_id)}
+          checked={isSelected === true}
+          disabled={isSelected === null}
+          onChange={({ nativeEvent }) =>
+            props.onToggle(session.session_id, nativeEvent instanceof MouseEvent && nativeEvent.shiftKey)
+          }
         />
       </span>
-      <span role="cell" className="cell-state">
-        <StateBadge state={session.state} />
+      <span role="cell" className="cell-mark">
+        <Mark session={session} />
       </span>
       <span role="cell" className="cell-name">
         {isOpen !== null && session.child_count > 0 && (
@@ -66,46 +81,85 @@ export function SessionRow(props: SessionRowProps) {
         >
           <Line text={session.session_name} />
         </a>
-        <ChildrenStates session={session} />
-        {session.archived_at && <span className="tag">archived</span>}
       </span>
+      <What session={session} />
       <span role="cell" className="cell-project" title={oneLine(session.project_dir ?? "")}>
-        {session.project_dir ? <Line text={shortPath(session.project_dir)} /> : <Nothing />}
+        {session.project_dir && <Line text={projectName(session.project_dir)} />}
       </span>
-      <span role="cell" className="cell-agent">
-        {session.agent ? <Line text={session.agent} title={oneLine(session.agent)} /> : <Nothing />}
-      </span>
-      <span role="cell" className="cell-executor">
-        {session.executor ? <Line text={session.executor} /> : <Nothing />}
-      </span>
-      <span role="cell" className="cell-activity">
+      {props.hasAgent && (
+        <span role="cell" className="cell-agent">
+          {session.agent_name && <Line text={session.agent_name} title={oneLine(session.agent_name)} />}
+        </span>
+      )}
+      <span role="cell" className="cell-when number">
         <Moment at={session.last_activity_at} />
       </span>
-      <span role="cell" className="cell-duration number">
-        <RunDuration session={session} />
+      <span role="cell" className="cell-took number">
+        {session.finished_at === null ? <Ticking session={session} /> : duration(tookSeconds(session, 0))}
       </span>
-      <Tokens session={session} />
-      <span role="cell" className="cell-cost number">
-        {hasCost(session.usage) ? cost(session.usage) : <Nothing />}
+      <span
+        role="cell"
+        className="cell-cost number"
+        title={`${wholeNumber(tokensOf(session))} tokens in ${plural(session.run, "run")}`}
+      >
+        {costWords(session)}
       </span>
+      {props.hasModel && (
+        <span role="cell" className="cell-model">
+          {session.model && <Line text={modelName(session.model)} title={oneLine(session.model)} />}
+        </span>
+      )}
     </div>
   );
 }
 
-function Tokens({ session }: { session: Session }) {
-  const { input_tokens, output_tokens, cache_read_tokens, cache_creation_tokens } = session.usage;
-  const total = input_tokens + output_tokens + cache_read_tokens + cache_creation_tokens;
+/** The sign of the state; its words are for screen readers and the pointer. */
+function Mark({ session }: { session: Session }) {
+  const { state, reason, executor } = session;
+  const mark = markOf(session);
+  const words = [
+    mark === "denied" ? `${state}, ${plural(session.denied_calls, "call")} denied` : state,
+    reason && reason !== "completed" && reason !== state ? `: ${reason}` : "",
+  ].join("");
   return (
-    <span role="cell" className="cell-tokens number" title={`${wholeNumber(total)} tokens`}>
-      {total > 0 ? compactNumber(total) : <Nothing />}
+    <span
+      className={`state state-${mark}`}
+      data-testid="state"
+      title={executor ? `${words} · ${oneLine(executor)}` : words}
+    >
+      <Icon name={mark} />
+      <span className="visually-hidden">{words}</span>
     </span>
   );
 }
 
-function Nothing() {
+/** What the session is about, and how it ended, on one line. */
+function What({ session }: { session: Session }) {
+  const { about, end, tone } = whatOf(session);
+  const title = [about, end].filter((text) => text !== null).map(oneLine);
   return (
-    <span className="nothing" aria-hidden="true">
-      –
+    <span role="cell" className="cell-what" title={title.join("\n→ ")}>
+      {about && (
+        <span className="what-about">
+          <Line text={about} />
+        </span>
+      )}
+      {about && end && (
+        <span className="what-arrow" aria-hidden="true">
+          →
+        </span>
+      )}
+      {end && (
+        <span className={`what-end ${tone ? `tone-${tone}` : ""}`}>
+          <Line text={end} />
+        </span>
+      )}
+      <ChildrenStates session={session} />
+      {session.archived_at && <span className="tag">archived</span>}
     </span>
   );
+}
+
+function Ticking({ session }: { session: Session }) {
+  return <>{duration(tookSeconds(session, useNow()))}</>;
 }

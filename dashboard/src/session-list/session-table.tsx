@@ -3,28 +3,40 @@ import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useKeepPlace, usePlaceLeft } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
+import { replaceRoute } from "../hooks/use-route";
 import type { SessionList } from "../hooks/use-sessions";
 import type { ListPlace } from "../state/list-place";
+import {
+  ALL_SELECTED,
+  isSelected,
+  NONE_SELECTED,
+  type Selection,
+  toggleRange,
+  toggleSelected,
+} from "../state/selection";
 import { toggled } from "../state/sets";
-import { plural, wholeNumber } from "../text/format";
-import type { Session } from "../wire";
+import { wholeNumber } from "../text/format";
+import { type ListAddress, sessionsLink } from "../text/route";
+import { type Session, type SessionFilter, takesRequests } from "../wire";
+import { ListFoot } from "./list-foot";
+import { SelectionBar } from "./selection-bar";
 import { SessionRow } from "./session-row";
+import { StopDialog } from "./stop-dialog";
+import { columnsFor, TableHead } from "./table-head";
+import { useActs } from "./use-acts";
 import { useChildren } from "./use-children";
 import { listPlace, useReturn } from "./use-return";
+import { useKeepInPlace, useRows } from "./use-rows";
+import { useSelected } from "./use-selected";
 import { useSettledOrder } from "./use-settled-order";
 
 interface SessionTableProps {
-  /** The address of the list. */
-  readonly link: string;
+  readonly address: ListAddress;
+  readonly filter: SessionFilter;
   readonly list: SessionList;
-  readonly isGrouped: boolean;
-  readonly selected: ReadonlySet<string>;
-  onToggle(sessionId: string): void;
-}
-
-interface ShownRow {
-  readonly session: Session;
-  readonly depth: number;
+  readonly isDense: boolean;
+  readonly selection: Selection;
+  onSelect(selection: Selection): void;
 }
 
 /** The state of a list that is restored on return. */
@@ -34,23 +46,14 @@ interface TablePlace {
   readonly open: readonly string[];
 }
 
-const COLUMNS = [
-  "State",
-  "Name",
-  "Project",
-  "Agent",
-  "Executor",
-  "Last activity",
-  "Duration",
-  "Tokens",
-  "Cost",
-];
 const ROW_HEIGHT = 40;
-const CARD_HEIGHT = 68;
+const DENSE_HEIGHT = 28;
+const CARD_HEIGHT = 64;
 /** Number of rows before the end at which the next page is loaded. */
 const READ_AHEAD = 30;
 
-export function SessionTable({ link, list, isGrouped, selected, onToggle }: SessionTableProps) {
+export function SessionTable({ address, filter, list, isDense, selection, onSelect }: SessionTableProps) {
+  const link = sessionsLink(address);
   const scroller = useRef<HTMLDivElement>(null);
   const isNarrow = useMedia("(max-width: 760px)");
   const [isScrolled, setScrolled] = useState(false);
@@ -58,17 +61,23 @@ export function SessionTable({ link, list, isGrouped, selected, onToggle }: Sess
   const left = usePlaceLeft<TablePlace>(link, false);
   const [activeId, setActiveId] = useState<string | null>(left?.activeId ?? null);
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(left?.open));
+  const [stopping, setStopping] = useState<readonly Session[]>([]);
 
   const byId = useMemo(
     () => new Map(list.sessions.map((session) => [session.session_id, session])),
     [list.sessions],
   );
   const wanted = useMemo(() => [...byId.keys()], [byId]);
-  const order = useSettledOrder(wanted, isScrolled || isHovered);
+  const order = useSettledOrder(wanted, isScrolled || isHovered, list.isOld);
   const children = useChildren(useMemo(() => [...open], [open]));
-  const rows = useMemo(() => toRows(order.ids, byId, children), [order.ids, byId, children]);
+  const rows = useRows(order.ids, byId, children);
+  const shownById = useMemo(() => new Map(rows.map(({ session }) => [session.session_id, session])), [rows]);
+  const hasAgent = list.sessions.some(({ agent_name }) => agent_name !== null);
+  const hasModel = list.sessions.some(({ model }) => model !== null);
+  const acts = useActs();
+  const selected = useSelected({ selection, filter, list, byId: shownById });
 
-  const rowHeight = isNarrow ? CARD_HEIGHT : ROW_HEIGHT;
+  const rowHeight = isNarrow ? CARD_HEIGHT : isDense ? DENSE_HEIGHT : ROW_HEIGHT;
   const virtualizer = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
@@ -103,9 +112,7 @@ export function SessionTable({ link, list, isGrouped, selected, onToggle }: Sess
     if (isNearEnd && hasMore && !isLoadingMore && !hasFailed) loadMore();
   }, [isNearEnd, hasMore, hasFailed, isLoadingMore, loadMore]);
 
-  function move(step: number): void {
-    const at = rows.findIndex((row) => row.session.session_id === activeId);
-    const place = at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step));
+  function focusRow(place: number): void {
     const sessionId = rows[place]?.session.session_id;
     if (sessionId === undefined) return;
     setActiveId(sessionId);
@@ -113,133 +120,147 @@ export function SessionTable({ link, list, isGrouped, selected, onToggle }: Sess
     virtualizer.scrollToIndex(place);
     requestAnimationFrame(() => linkOf(scroller.current, sessionId)?.focus({ preventScroll: true }));
   }
-  const down = () => move(1);
-  const up = () => move(-1);
-  useKeys({ j: down, ArrowDown: down, k: up, ArrowUp: up });
+  function move(step: number): void {
+    const at = rows.findIndex((row) => row.session.session_id === activeId);
+    focusRow(at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step)));
+  }
+  const end = useSeekEnd(list, () => focusRow(rows.length - 1));
+
+  function toggle(sessionId: string, isRange: boolean): void {
+    onSelect(isRange ? toggleRange(selection, sessionId, ids) : toggleSelected(selection, sessionId));
+  }
+  function askToStop(): void {
+    const active = activeId === null ? undefined : shownById.get(activeId);
+    setStopping(selected.count > 0 ? selected.stoppable : active && takesRequests(active) ? [active] : []);
+  }
+  const clear = () => onSelect(NONE_SELECTED);
+  const [down, up, toStart] = [() => move(1), () => move(-1), () => focusRow(0)];
+  const toggleActive = (isRange: boolean) => activeId !== null && toggle(activeId, isRange);
+  const [mark, markRange] = [() => toggleActive(false), () => toggleActive(true)];
+  useKeys({
+    j: down,
+    ArrowDown: down,
+    k: up,
+    ArrowUp: up,
+    Home: toStart,
+    End: end.seek,
+    x: mark,
+    X: markRange,
+    s: askToStop,
+    ...(selected.count > 0 && { Escape: clear }),
+  });
 
   function showWaiting(): void {
     endReturn();
     order.reveal();
     scroller.current?.scrollTo({ top: 0 });
   }
+  function onPointer(): void {
+    endReturn();
+    end.cancel();
+  }
 
+  const columns = columnsFor({ hasAgent, hasModel });
   return (
-    <div
-      className="session-table-frame"
-      onPointerEnter={(event) => event.pointerType === "mouse" && setHovered(true)}
-      onPointerLeave={() => setHovered(false)}
-    >
-      {order.waiting > 0 && (
-        <button type="button" className="waiting" data-testid="show-new" onClick={showWaiting}>
-          {wholeNumber(order.waiting)} new – show
-        </button>
+    <>
+      {selected.count > 0 && (
+        <SelectionBar
+          selected={selected}
+          acts={acts}
+          isArchive={filter.archived === "true"}
+          onClear={clear}
+        />
       )}
       <div
-        ref={scroller}
-        className="session-table"
-        role="table"
-        aria-label="Sessions"
-        aria-rowcount={hasMore ? -1 : rows.length + 1}
-        onWheel={endReturn}
-        onTouchMove={endReturn}
-        onPointerDown={endReturn}
-        onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 4)}
+        className="session-table-frame"
+        onPointerEnter={(event) => event.pointerType === "mouse" && setHovered(true)}
+        onPointerLeave={() => setHovered(false)}
       >
-        <div role="rowgroup" className="session-head">
-          <div role="row" aria-rowindex={1} className="session-row">
-            <span role="columnheader">
-              <span className="visually-hidden">Selected</span>
-            </span>
-            {COLUMNS.map((column) => (
-              <span
-                role="columnheader"
-                key={column}
-                className={`head-${column.toLowerCase().split(" ").at(-1)}`}
-              >
-                {column}
-              </span>
-            ))}
+        {order.waiting > 0 && (
+          <button type="button" className="waiting" data-testid="show-new" onClick={showWaiting}>
+            {wholeNumber(order.waiting)} new – show
+          </button>
+        )}
+        <div
+          ref={scroller}
+          className={`session-table ${columns.map(({ key }) => `has-${key}`).join(" ")} ${isDense ? "is-dense" : ""}`}
+          role="table"
+          aria-label="Sessions"
+          aria-rowcount={hasMore ? -1 : rows.length + 1}
+          onWheel={onPointer}
+          onTouchMove={onPointer}
+          onPointerDown={onPointer}
+          onScroll={(event) => setScrolled(event.currentTarget.scrollTop > 4)}
+        >
+          <TableHead
+            address={address}
+            columns={columns}
+            isAllSelected={selected.count === 0 ? false : selected.count >= list.total ? true : null}
+            onSort={(sorted) => replaceRoute(sessionsLink({ ...address, ...sorted }))}
+            onSelectAll={(isChosen) => onSelect(isChosen ? ALL_SELECTED : NONE_SELECTED)}
+          />
+          <div role="rowgroup" className="session-rows" style={{ height: virtualizer.getTotalSize() }}>
+            {virtualRows.map(({ index, start }) => {
+              const row = rows[index];
+              if (row === undefined) return null;
+              const { session_id } = row.session;
+              return (
+                <SessionRow
+                  key={session_id}
+                  session={row.session}
+                  depth={row.depth}
+                  isOpen={address.isTree ? open.has(session_id) : null}
+                  isSelected={selection.isAll && row.depth > 0 ? null : isSelected(selection, session_id)}
+                  hasAgent={hasAgent}
+                  hasModel={hasModel}
+                  rowIndex={index + 2}
+                  style={{ transform: `translateY(${start}px)`, height: rowHeight }}
+                  onToggle={toggle}
+                  onOpenChildren={(parentId) => setOpen(toggled(open, parentId))}
+                  onFocus={setActiveId}
+                />
+              );
+            })}
           </div>
         </div>
-        <div role="rowgroup" className="session-rows" style={{ height: virtualizer.getTotalSize() }}>
-          {virtualRows.map(({ index, start }) => {
-            const row = rows[index];
-            if (row === undefined) return null;
-            const { session_id } = row.session;
-            return (
-              <SessionRow
-                key={session_id}
-                session={row.session}
-                depth={row.depth}
-                isOpen={isGrouped ? open.has(session_id) : null}
-                isSelected={selected.has(session_id)}
-                rowIndex={index + 2}
-                style={{ transform: `translateY(${start}px)`, height: rowHeight }}
-                onToggle={onToggle}
-                onOpenChildren={(parentId) => setOpen(toggled(open, parentId))}
-                onFocus={setActiveId}
-              />
-            );
-          })}
-        </div>
+        <ListFoot address={address} filter={filter} list={list} />
       </div>
-      <p className="list-foot" role="status">
-        {hasMore ? `${wholeNumber(list.sessions.length)}+ sessions` : plural(list.sessions.length, "session")}
-        {isLoadingMore && ", loading more …"}
-        {hasFailed && (
-          <>
-            {", the next page could not be loaded: "}
-            <button type="button" className="show-all" onClick={loadMore}>
-              try again
-            </button>
-          </>
-        )}
-      </p>
-    </div>
+      {stopping.length > 0 && (
+        <StopDialog
+          sessions={stopping}
+          onClose={() => setStopping([])}
+          onStop={() => {
+            setStopping([]);
+            void acts.stop(stopping);
+          }}
+        />
+      )}
+    </>
   );
 }
 
-function toRows(
-  ids: readonly string[],
-  byId: ReadonlyMap<string, Session>,
-  children: ReadonlyMap<string, readonly Session[]>,
-): readonly ShownRow[] {
-  const rows: ShownRow[] = [];
-  const seen = new Set<string>();
-  function add(session: Session, depth: number): void {
-    if (seen.has(session.session_id)) return;
-    seen.add(session.session_id);
-    rows.push({ session, depth });
-    for (const child of children.get(session.session_id) ?? []) add(child, depth + 1);
-  }
-  for (const id of ids) {
-    const session = byId.get(id);
-    if (session) add(session, 0);
-  }
-  return rows;
+/** Load all pages, then go to the last row; any use of the pointer ends it. */
+function useSeekEnd(list: SessionList, goToEnd: () => void) {
+  const [isSeeking, setSeeking] = useState(false);
+  const { hasMore, loadAll, stopLoading } = list;
+  useEffect(() => {
+    if (!isSeeking || hasMore) return;
+    setSeeking(false);
+    goToEnd();
+  });
+  return {
+    seek() {
+      loadAll();
+      setSeeking(true);
+    },
+    cancel() {
+      if (!isSeeking) return;
+      stopLoading();
+      setSeeking(false);
+    },
+  };
 }
 
 function linkOf(table: HTMLElement | null, sessionId: string): HTMLElement | null {
   return table?.querySelector(`[data-session-id="${CSS.escape(sessionId)}"] .session-link`) ?? null;
-}
-
-/** Scroll along when rows above appear or disappear, so that the visible rows do not move. */
-function useKeepInPlace(
-  scroller: React.RefObject<HTMLDivElement | null>,
-  rows: readonly ShownRow[],
-  rowHeight: number,
-): void {
-  const before = useRef(rows);
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    const old = before.current;
-    before.current = rows;
-    if (element === null || old === rows || element.scrollTop < rowHeight) return;
-    const place = Math.floor(element.scrollTop / rowHeight);
-    const isStillThere = new Map(rows.map((row, at) => [row.session.session_id, at]));
-    const anchor = old.slice(place).find((row) => isStillThere.has(row.session.session_id));
-    if (anchor === undefined) return;
-    const shift = (isStillThere.get(anchor.session.session_id) ?? 0) - old.indexOf(anchor);
-    if (shift !== 0) element.scrollTop += shift * rowHeight;
-  }, [scroller, rows, rowHeight]);
 }

@@ -1,80 +1,77 @@
 import { useMemo, useRef, useState } from "react";
 import { useNoteList } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
-import { replaceRoute } from "../hooks/use-route";
 import { useSessions } from "../hooks/use-sessions";
-import { toggled } from "../state/sets";
-import { searchLink, sessionsLink } from "../text/route";
-import { defaultFilter, type SessionFilter } from "../wire";
+import { listFilter } from "../state/list-filter";
+import { NONE_SELECTED } from "../state/selection";
+import { type ListAddress, searchLink, sessionsLink } from "../text/route";
+import type { SessionFilter } from "../wire";
 import "../styles/session-list.css";
 import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
 import { Line } from "../ui/text";
-import { FilterBar } from "./filter-bar";
-import { SelectionBar } from "./selection-bar";
+import { ListBar } from "./list-bar";
 import { SessionTable } from "./session-table";
+import { useDense } from "./use-dense";
 
-export function SessionsView({ filter }: { filter: SessionFilter }) {
-  const filterKey = sessionsLink(filter);
+export function SessionsView({ address }: { address: ListAddress }) {
+  const { query } = address;
+  const link = sessionsLink(address);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: equal addresses have equal links
+  const { filter, problems } = useMemo(() => listFilter(address), [link]);
   const list = useSessions(filter);
-  useNoteList(filterKey);
-  const textInput = useRef<HTMLInputElement>(null);
-  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  useKeys({ f: () => textInput.current?.focus() });
-
-  const chosen = useMemo(
-    () => list.sessions.filter((session) => selected.has(session.session_id)),
-    [list.sessions, selected],
-  );
+  useNoteList(link);
+  const box = useRef<HTMLInputElement>(null);
+  const [isDense, setDense] = useDense();
+  const [selected, setSelected] = useState({ query, selection: NONE_SELECTED });
+  const goToBox = () => box.current?.select();
+  useKeys({ f: goToBox, "/": goToBox });
 
   return (
     <>
       <h1 className="visually-hidden">Sessions</h1>
-      <FilterBar
-        filter={filter}
-        textInput={textInput}
-        onChange={(next) => replaceRoute(sessionsLink(next))}
+      <ListBar
+        address={address}
+        problems={problems}
+        box={box}
+        sessions={list.sessions}
+        isDense={isDense}
+        onDense={setDense}
       />
-      {chosen.length > 0 && <SelectionBar sessions={chosen} onClear={() => setSelected(new Set())} />}
       {list.error && list.sessions.length === 0 ? (
         <Failed error={list.error} retry={list.retry} />
       ) : list.isLoading ? (
         <div className="loading" role="status" aria-label="Loading the sessions" />
       ) : list.sessions.length === 0 ? (
-        <NoSessions
-          text={filter.text.trim()}
-          isFiltered={
-            filterKey !== sessionsLink({ ...defaultFilter, sort: filter.sort, grouped: filter.grouped })
-          }
-        />
+        <NoSessions address={address} filter={filter} />
       ) : (
         <SessionTable
-          key={filterKey}
-          link={filterKey}
+          key={link}
+          address={address}
+          filter={filter}
           list={list}
-          isGrouped={filter.grouped}
-          selected={selected}
-          onToggle={(sessionId) => setSelected(toggled(selected, sessionId))}
+          isDense={isDense}
+          // What another filter finds is not selected.
+          selection={selected.query === query ? selected.selection : NONE_SELECTED}
+          onSelect={(selection) => setSelected({ query, selection })}
         />
       )}
     </>
   );
 }
 
-function NoSessions({ isFiltered, text }: { isFiltered: boolean; text: string }) {
-  if (isFiltered) {
-    return (
-      <Empty title="No session matches the filter.">
-        <a className="button" href={sessionsLink()}>
-          Show all
+function NoSessions({ address, filter }: { address: ListAddress; filter: SessionFilter }) {
+  if (address.query.trim() === "") return <FirstSteps />;
+  return (
+    <Empty title="No session matches the filter.">
+      <a className="button" href={sessionsLink({ ...address, query: "" })}>
+        Show all
+      </a>
+      {filter.text !== "" && (
+        <a href={searchLink({ query: filter.text })}>
+          Search the events for <Line text={filter.text} />
         </a>
-        {text !== "" && (
-          <a href={searchLink({ query: text })}>
-            Search the events for <Line text={text} />
-          </a>
-        )}
-      </Empty>
-    );
-  }
-  return <FirstSteps />;
+      )}
+    </Empty>
+  );
 }

@@ -25,7 +25,7 @@ export function useChildren(parentIds: readonly string[]): ReadonlyMap<string, r
     const children = new Map<string, readonly Session[]>();
     parentIds.forEach((parentId, place) => {
       const page = pages[place];
-      if (page) children.set(parentId, joinSessions([page], changes, childrenOf(parentId)));
+      if (page) children.set(parentId, joinSessions([page], changes, childrenOf(parentId), Date.now()));
     });
     return children;
   }, [parentIds, pages, changes]);

@@ -5,6 +5,7 @@ import { modelOf } from "../state/model";
 import type { Timeline } from "../state/timeline";
 import { cost, duration, hasCost, plural } from "../text/format";
 import { sessionsLink } from "../text/route";
+import { token } from "../text/session-query";
 import { commandLine } from "../text/shell";
 import { oneLine, visible } from "../text/visible";
 import { ChildrenStates } from "../ui/children-states";
@@ -12,7 +13,7 @@ import { CopyButton } from "../ui/copy-button";
 import { Icon } from "../ui/icons";
 import { StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import { commandOf, defaultFilter, isRunning, type Run, type Session } from "../wire";
+import { commandOf, isRunning, type Run, type Session } from "../wire";
 import { SessionActions } from "./session-actions";
 import { SessionName } from "./session-name";
 import { secondsOf, useRuns } from "./use-runs";
@@ -50,7 +51,7 @@ export function SessionHeader({ session, timeline, onChange, onPrint, onTell }: 
         )}
         {session.project_dir && (
           <a
-            href={sessionsLink({ ...defaultFilter, project_dir: session.project_dir })}
+            href={sessionsLink({ query: token("project", session.project_dir) })}
             title={oneLine(session.project_dir)}
           >
             <Line text={session.project_dir.split("/").findLast(Boolean) ?? session.project_dir} />

@@ -3,9 +3,10 @@ import { listSessions } from "../api/routes";
 import { lastList } from "../hooks/left-place";
 import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
 import { goTo } from "../hooks/use-route";
-import { parseRoute, sessionLink } from "../text/route";
+import { listFilter } from "../state/list-filter";
+import { defaultList, parseRoute, sessionLink } from "../text/route";
 import { useToasts } from "../ui/toasts";
-import { defaultFilter, type SessionPage } from "../wire";
+import type { SessionPage } from "../wire";
 
 /** Return a function that goes to the next (1) or previous (-1) session of the list that was seen last. */
 export function useNeighbours(sessionId: string): (direction: 1 | -1) => void {
@@ -15,7 +16,7 @@ export function useNeighbours(sessionId: string): (direction: 1 | -1) => void {
 
   async function go(direction: 1 | -1): Promise<void> {
     const route = parseRoute(lastList());
-    const filter = route.view === "sessions" ? route.filter : defaultFilter;
+    const { filter } = listFilter(route.view === "sessions" ? route.list : defaultList);
     const key = [SESSION_LISTS, filter];
     const known = queries.getQueryData<{ pages: readonly SessionPage[] }>(key)?.pages;
     try {

@@ -7,6 +7,7 @@
  */
 
 import { positionOf } from "../api/session-frames";
+import { momentOf } from "../text/moments";
 import type { Session, SessionFilter, SessionPage, SessionSort } from "../wire";
 import type { Changes, Word } from "./changes";
 
@@ -14,20 +15,22 @@ export function joinSessions(
   pages: readonly SessionPage[],
   changes: Changes,
   filter: SessionFilter,
+  now: number,
 ): readonly Session[] {
   const paged = fromPages(pages);
-  const compare = comparators[filter.sort];
+  const matches = matcher(filter, now);
+  const compare = comparator(filter);
   const frontier = frontierOf(pages);
   const inPlace: Session[] = [];
   const moved: Session[] = [];
   for (const [sessionId, word] of paged) {
     const { session } = newer(word, changes.get(sessionId));
-    if (!session || !matches(session, filter)) continue;
+    if (!session || !matches(session)) continue;
     const stays = word.session !== null && compare(word.session, session) === 0;
     (stays ? inPlace : moved).push(session);
   }
   for (const [sessionId, { session }] of changes) {
-    if (session === null || paged.has(sessionId) || !matches(session, filter)) continue;
+    if (session === null || paged.has(sessionId) || !matches(session)) continue;
     if (frontier === null || compare(session, frontier) <= 0) moved.push(session);
   }
   return merge(
@@ -51,20 +54,57 @@ function merge(inPlace: readonly Session[], moved: readonly Session[], compare: 
   return [...merged, ...moved.slice(next)];
 }
 
-export function matches(session: Session, filter: SessionFilter): boolean {
-  if (filter.state && session.state !== filter.state) return false;
-  const project = filter.project.trim();
-  if (project && !has(session.project_dir, project)) return false;
-  if (filter.project_dir && session.project_dir !== filter.project_dir) return false;
-  if (filter.agent && session.agent !== filter.agent) return false;
-  if (filter.parent_session_id && session.parent_session_id !== filter.parent_session_id) return false;
-  if (filter.archived !== "all" && (session.archived_at !== null) !== (filter.archived === "true"))
-    return false;
-  if (filter.attention && !filter.attention.some((kind) => kind === session.attention?.kind)) return false;
-  if (filter.grouped && session.parent_session_id !== null) return false;
-  const text = filter.text.trim();
-  const searched = [session.session_name, session.project_dir, session.agent, session.session_id];
-  return searched.some((value) => has(value, text));
+/** Return the number of sessions that match: those of the first page's count, and what the feed has changed since. */
+export function totalOf(pages: readonly SessionPage[], joined: readonly Session[]): number {
+  const last = pages.at(-1);
+  if (!last?.next_page) return joined.length;
+  const loaded = fromPages(pages).size;
+  return (pages[0]?.total ?? loaded) - loaded + joined.length;
+}
+
+/** Return a function that tells whether a session matches the filter, as the manager does. */
+export function matcher(filter: SessionFilter, now: number): (session: Session) => boolean {
+  const checks = checksOf(filter, now);
+  return (session) => checks.every((check) => check(session));
+}
+
+function checksOf(filter: SessionFilter, now: number): readonly ((session: Session) => boolean)[] {
+  const { state, attention, reason, archived } = filter;
+  const [text, project] = [filter.text.trim(), filter.project.trim()];
+  const since = momentOf(filter.since, now) ?? Number.NEGATIVE_INFINITY;
+  const until = momentOf(filter.until, now, true) ?? Number.POSITIVE_INFINITY;
+  const activity = (session: Session) => Date.parse(session.last_activity_at);
+  const kinds: readonly (string | undefined)[] = attention;
+  const checks: readonly (readonly [isWanted: boolean, check: (session: Session) => boolean])[] = [
+    [state.length > 0, (session) => state.includes(session.state)],
+    [
+      kinds.length > 0,
+      (session) =>
+        session.attention !== null && (kinds.includes("any") || kinds.includes(session.attention.kind)),
+    ],
+    [reason.length > 0, (session) => session.reason !== null && reason.includes(session.reason)],
+    [project !== "", (session) => has(session.project_dir, project)],
+    [filter.agent !== null, (session) => session.agent === filter.agent],
+    [filter.model !== "", (session) => has(session.model, filter.model)],
+    [filter.host !== null, (session) => session.host === filter.host],
+    [filter.since !== "", (session) => activity(session) >= since],
+    [filter.until !== "", (session) => activity(session) < until],
+    [
+      filter.cost_over !== null,
+      (session) => session.usage.cost_microdollars > (filter.cost_over ?? 0) * 1_000_000,
+    ],
+    [filter.denied !== null, (session) => session.denied_calls > 0 === filter.denied],
+    [filter.has_notices !== null, (session) => session.undelivered_notices > 0 === filter.has_notices],
+    [filter.parent_session_id !== null, (session) => session.parent_session_id === filter.parent_session_id],
+    [archived !== "all", (session) => (session.archived_at !== null) === (archived === "true")],
+    [filter.top_level, (session) => session.parent_session_id === null],
+    [text !== "", (session) => searchedOf(session).some((value) => has(value, text))],
+  ];
+  return checks.filter(([isWanted]) => isWanted).map(([, check]) => check);
+}
+
+function searchedOf(session: Session): readonly (string | null)[] {
+  return [session.session_name, session.project_dir, session.agent, session.session_id];
 }
 
 /** Return whether a value contains this text, ignoring case. */
@@ -124,17 +164,22 @@ function frontierOf(pages: readonly SessionPage[]): Session | null {
 type Compare = (a: Session, b: Session) => number;
 
 const byId: Compare = (a, b) => (a.session_id < b.session_id ? -1 : a.session_id > b.session_id ? 1 : 0);
-const byCreation: Compare = (a, b) => descending(a.created_at, b.created_at);
+const byCreation: Compare = (a, b) => ascending(a.created_at, b.created_at);
 
 /** Orders by what a session contains. Sessions can be equal; the manager orders these by numbers of its own. */
 const comparators: Readonly<Record<SessionSort, Compare>> = {
   created: byCreation,
-  activity: (a, b) => descending(a.last_activity_at, b.last_activity_at),
-  name: (a, b) => -descending(a.session_name, b.session_name) || -byCreation(a, b),
-  cost: (a, b) => b.usage.cost_microdollars - a.usage.cost_microdollars || byCreation(a, b),
-  took: (a, b) => b.took_seconds - a.took_seconds || byCreation(a, b),
+  activity: (a, b) => ascending(a.last_activity_at, b.last_activity_at),
+  name: (a, b) => ascending(a.session_name, b.session_name) || byCreation(a, b),
+  cost: (a, b) => a.usage.cost_microdollars - b.usage.cost_microdollars || byCreation(a, b),
+  took: (a, b) => a.took_seconds - b.took_seconds || byCreation(a, b),
 };
 
-function descending(a: string, b: string): number {
-  return a < b ? 1 : a > b ? -1 : 0;
+function comparator({ sort, order }: SessionFilter): Compare {
+  const compare = comparators[sort];
+  return order === "asc" ? compare : (a, b) => compare(b, a);
+}
+
+function ascending(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,22 +1,35 @@
 /** Routes of the page, in the fragment of the address: the server does not see them, and links can be shared. */
 
 import {
-  defaultFilter,
   defaultSearch,
+  type Order,
   SEARCH_KINDS,
   type SearchFilter,
-  type SessionFilter,
+  type SessionSort,
   SORTS,
   STATES,
 } from "../wire";
 import { COST_GROUPS, COST_SPANS, type CostPlace, defaultCost } from "./cost-place";
 import { dayStart } from "./days";
+import { token, word } from "./session-query";
+
+/** What the address of the list says. */
+export interface ListAddress {
+  /** The text of the filter box. */
+  readonly query: string;
+  readonly sort: SessionSort;
+  readonly order: Order;
+  /** Whether children are shown only below their parents. */
+  readonly isTree: boolean;
+}
+
+export const defaultList: ListAddress = { query: "", sort: "created", order: "desc", isTree: false };
 
 export type Route =
   /** `isAnswering` opens all questions. */
   | { readonly view: "now"; readonly isAnswering: boolean }
   | { readonly view: "cost"; readonly place: CostPlace }
-  | { readonly view: "sessions"; readonly filter: SessionFilter }
+  | { readonly view: "sessions"; readonly list: ListAddress }
   | { readonly view: "search"; readonly filter: SearchFilter }
   | {
       readonly view: "session";
@@ -46,7 +59,7 @@ export function parseRoute(hash: string): Route {
   if (first === "search" && sessionId === undefined)
     return { view: "search", filter: parseSearch(parameters) };
   if (first !== "sessions") return { view: "unknown" };
-  if (sessionId === undefined) return { view: "sessions", filter: parseFilter(parameters) };
+  if (sessionId === undefined) return { view: "sessions", list: parseList(parameters) };
   const part = oneOf(SESSION_PARTS, seqWord ?? "conversation");
   if (part !== null && seq === undefined) return { view: "session", sessionId, seq: null, query: null, part };
   if (seqWord === "seq" && /^[1-9][0-9]{0,14}$/.test(seq ?? "")) {
@@ -74,18 +87,21 @@ export function costLink({ span, from, to, by }: CostPlace = defaultCost): strin
   });
 }
 
-export function sessionsLink(filter: SessionFilter = defaultFilter): string {
-  return linkTo("#/sessions", {
-    text: filter.text,
-    state: filter.state,
-    project: filter.project,
-    project_dir: filter.project_dir,
-    agent: filter.agent,
-    parent_session_id: filter.parent_session_id,
-    archived: filter.archived === defaultFilter.archived ? null : filter.archived,
-    sort: filter.sort === defaultFilter.sort ? null : filter.sort,
-    grouped: filter.grouped ? "true" : null,
+export function sessionsLink(list: Partial<ListAddress> = {}): string {
+  const { query, sort, isTree } = { ...defaultList, ...list };
+  const order = list.order ?? naturalOrder(sort);
+  const link = linkTo("#/sessions", {
+    q: query.trim(),
+    sort: sort === defaultList.sort ? null : sort,
+    order: order === naturalOrder(sort) ? null : order,
+    view: isTree ? "tree" : null,
   });
+  return link.replaceAll("%3A", ":").replaceAll("%2F", "/"); // as people write them
+}
+
+/** The direction in which people want a column first: names from A, all else from the most. */
+export function naturalOrder(sort: SessionSort): Order {
+  return sort === "name" ? "asc" : "desc";
 }
 
 export function searchLink(filter: Partial<SearchFilter> = {}): string {
@@ -128,17 +144,13 @@ function parseCode(text: string): Route {
   return { view: "code", code: decode(text.slice(0, at)), place: `#${text.slice(at)}` };
 }
 
-function parseFilter(query: URLSearchParams): SessionFilter {
+function parseList(query: URLSearchParams): ListAddress {
+  const sort = oneOf(SORTS, query.get("sort")) ?? defaultList.sort;
   return {
-    text: query.get("text") ?? "",
-    state: oneOf(STATES, query.get("state")),
-    project: query.get("project") ?? "",
-    project_dir: query.get("project_dir") || null,
-    agent: query.get("agent") || query.get("agent_name") || null, // its word in older links
-    parent_session_id: query.get("parent_session_id") || null,
-    archived: oneOf(ARCHIVED, query.get("archived")) ?? defaultFilter.archived,
-    sort: oneOf(SORTS, query.get("sort")) ?? defaultFilter.sort,
-    grouped: query.get("grouped") === "true",
+    query: query.get("q") ?? olderQuery(query),
+    sort,
+    order: oneOf(["asc", "desc"] as const, query.get("order")) ?? naturalOrder(sort),
+    isTree: query.get("view") === "tree" || query.get("grouped") === "true",
   };
 }
 
@@ -151,6 +163,25 @@ function parseCost(query: URLSearchParams): CostPlace {
     to: isDays ? to : "",
     by: oneOf(COST_GROUPS, query.get("by")) ?? defaultCost.by,
   };
+}
+
+/** Read the filter of older links, which had a parameter for each field. */
+function olderQuery(query: URLSearchParams): string {
+  const older = [
+    ["state", "state"],
+    ["project", "project"],
+    ["project_dir", "project"],
+    ["agent", "agent"],
+    ["agent_name", "agent"],
+    ["parent_session_id", "parent"],
+  ] as const;
+  const tokens = older.flatMap(([name, now]) => {
+    const value = query.get(name);
+    return value ? [token(now, value)] : [];
+  });
+  const archived = { true: "archived:only", all: "archived:all" }[query.get("archived") ?? ""];
+  const text = query.get("text")?.trim();
+  return [...tokens, archived, text && word(text)].filter(Boolean).join(" ");
 }
 
 function parseSearch(query: URLSearchParams): SearchFilter {

@@ -2,13 +2,13 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { getFacets } from "../api/routes";
-import { type SessionFilter, type SessionState, STATES } from "../wire";
+import { type SearchFilter, type SessionState, STATES } from "../wire";
 import { SelectField } from "./select-field";
 import { TypedField } from "./typed-field";
 
 const FACETS_MS = 30_000;
 
-function useFacets() {
+export function useFacets() {
   return useQuery({
     queryKey: ["facets"],
     queryFn: ({ signal }) => getFacets(signal),
@@ -32,7 +32,7 @@ export function StateField({ value, onChange }: FieldProps<SessionState | null>)
   );
 }
 
-type Project = Pick<SessionFilter, "project" | "project_dir">;
+type Project = Pick<SearchFilter, "project" | "project_dir">;
 
 /** A project that is chosen from the list must match exactly; any other text matches part of the path. */
 export function ProjectField({ value, onChange }: FieldProps<Project>) {
@@ -65,7 +65,7 @@ export function AgentField({ value, onChange }: FieldProps<string | null>) {
   );
 }
 
-export function ArchivedField({ value, onChange }: FieldProps<SessionFilter["archived"]>) {
+export function ArchivedField({ value, onChange }: FieldProps<SearchFilter["archived"]>) {
   return (
     <SelectField
       label="Archived"
