@@ -160,7 +160,7 @@ export interface paths {
         };
         /**
          * List Facets
-         * @description List the projects and agents of sessions that are not archived, the 200 most frequent.
+         * @description List projects, agents and hosts of the sessions not archived, the 200 most frequent.
          */
         get: operations["list_facets_facets_get"];
         put?: never;
@@ -1153,6 +1153,11 @@ export interface components {
              */
             agents: components["schemas"]["AgentFacet"][];
             /**
+             * Hosts
+             * @description Most frequent first
+             */
+            hosts: components["schemas"]["HostFacet"][];
+            /**
              * Projects
              * @description Most frequent first
              */
@@ -1543,6 +1548,19 @@ export interface components {
          * @enum {string}
          */
         Hold: "failed" | "stopped" | "timeout" | "budget" | "lost" | "archived" | "limit";
+        /** HostFacet */
+        HostFacet: {
+            /**
+             * Count
+             * @description Number of sessions
+             */
+            count: number;
+            /**
+             * Host
+             * @description Machine on which the newest run of the sessions executes
+             */
+            host: string;
+        };
         /**
          * IndexState
          * @description The state of the index compared with the record.

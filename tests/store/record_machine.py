@@ -324,6 +324,7 @@ class RecordMachine(RuleBasedStateMachine):
         for found, values in (
             (facets.projects, [session.project_dir for session in kept]),
             (facets.agents, [session.agent_name for session in kept]),
+            (facets.hosts, [session.newest.host for session in kept]),
         ):
             counts = {value: values.count(value) for value in values if value is not None}
             assert {facet.value: facet.count for facet in found} == counts

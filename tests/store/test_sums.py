@@ -77,6 +77,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
     """Return a random change. About half of them succeed."""
     session_id, holder, run = chance.choice(ids), chance.choice(HOLDERS), chance.choice([1, 2, 3])
     project_dir, agent_name = chance.choice(PROJECTS), chance.choice(AGENTS)
+    resumed: dict[str, Any] = {"session_id": session_id, "holder": holder, "host": holder}
     idle_since = now - timedelta(hours=chance.choice([0, 30]))
     moved: list[dict[str, Any]] = [
         {"agent_name": agent_name}, {"project_dir": project_dir}, {"session_name": "other"},
@@ -89,6 +90,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
         project_dir=project_dir,
         agent_name=agent_name,
         executor=chance.choice([None, "claude", "x"]),
+        host=holder,
         holder=holder,
         parent_session_id=chance.choice([None, *ids]),
     )
@@ -116,7 +118,7 @@ def draw(chance: Random, now: datetime, ids: list[str] = IDS) -> Change[Any]:
         (7, lambda: appending(session_id, *events)),
         (4, lambda: UpdateSession(session_id=session_id, **chance.choice(moved))),
         (1, lambda: DeleteSession(session_id=session_id, force=chance.random() < 0.5)),
-        (3, lambda: OpenRun(session_id=session_id, takeover=chance.random() < 0.5, holder=holder)),
+        (3, lambda: OpenRun(**resumed, takeover=chance.random() < 0.5)),
         (2, lambda: ClaimLease(session_id=session_id, run=run, holder=holder or "h1")),
         (1, lambda: ReleaseLease(session_id=session_id, run=run, holder=holder or "h1")),
         (2, lambda: ReapLeases()),

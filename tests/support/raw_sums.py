@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from operator import itemgetter
@@ -78,7 +78,7 @@ def check_lists(store: SqlStore) -> None:
     check_details(store, raw)
     for limit in (2, 200):
         found = store.statistics.list_facets(limit=limit)
-        for kind, value_of in (("projects", lambda row: row["project_dir"]), ("agents", agent_of)):
+        for kind, value_of in VALUES_OF_FACETS.items():
             values = [value_of(row) for row in raw if row["archived_at"] is None]
             counted = Counter(value for value in values if value is not None)
             expected = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:limit]
@@ -106,6 +106,13 @@ def agent_of(session: dict[str, Any]) -> str | None:
     name: str | None = session["agent_name"]
     kind: str | None = session["executor"]
     return kind if name is None else name
+
+
+VALUES_OF_FACETS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "projects": itemgetter("project_dir"),
+    "agents": agent_of,
+    "hosts": itemgetter("host"),
+}
 
 
 def listed(

@@ -122,6 +122,7 @@ class Facets:
 
     projects: list[Facet]
     agents: list[Facet]
+    hosts: list[Facet]
 
 
 class StatisticsReads(Protocol):

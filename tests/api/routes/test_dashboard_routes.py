@@ -234,6 +234,7 @@ def test_facets_count_sessions_that_are_not_archived(own_api: Api) -> None:
             {"agent": agent, "agent_name": agent, "count": count}
             for agent, count in (("y", 2), ("command", 1), ("x", 1))
         ],
+        "hosts": [],
     }
 
 

@@ -18,6 +18,7 @@ from agent_session_manager.api.wire.common import GivenMoment
 from agent_session_manager.api.wire.dashboard import (
     AgentFacet,
     FacetsAnswer,
+    HostFacet,
     ProjectFacet,
     UsageAnswer,
     UsageRowBody,
@@ -136,7 +137,7 @@ def _to_answer(report: UsageReport) -> UsageAnswer:
 @router.get("/facets", response_model=FacetsAnswer, responses=refusals())
 @for_pages
 async def list_facets(manager: Served) -> Response:
-    """List the projects and agents of sessions that are not archived, the 200 most frequent."""
+    """List projects, agents and hosts of the sessions not archived, the 200 most frequent."""
     found = await manager.list_facets(limit=MAX_FACETS)
     return answer(
         FacetsAnswer(
@@ -144,5 +145,6 @@ async def list_facets(manager: Served) -> Response:
             agents=[
                 AgentFacet(agent=f.value, agent_name=f.value, count=f.count) for f in found.agents
             ],
+            hosts=[HostFacet(host=f.value, count=f.count) for f in found.hosts],
         )
     )

@@ -78,9 +78,15 @@ class AgentFacet(BaseModel):
     count: int = Field(description="Number of sessions")
 
 
+class HostFacet(BaseModel):
+    host: str = Field(description="Machine on which the newest run of the sessions executes")
+    count: int = Field(description="Number of sessions")
+
+
 class FacetsAnswer(BaseModel):
     projects: list[ProjectFacet] = Field(description="Most frequent first")
     agents: list[AgentFacet] = Field(description="Most frequent first")
+    hosts: list[HostFacet] = Field(description="Most frequent first")
 
 
 class GivenPlace(Given):

@@ -97,14 +97,15 @@ def rebuild_sums(connection: sqlite3.Connection) -> None:
     """Derive all values from the record again, in the transaction of the connection."""
     if not _has_sums(connection):
         return
-    for table, expected in (
-        (questions, all_questions()),
-        (facets, all_facets()),
-        (usage_sums, all_usage_sums()),
-    ):
-        connection.execute(_to_sql(delete(table)))
-        connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
+    _fill(connection, questions, all_questions())
     connection.execute(_to_sql(update(sessions).values(DERIVED_OF_SESSIONS)))
+    _fill(connection, facets, all_facets())
+    _fill(connection, usage_sums, all_usage_sums())
+
+
+def _fill(connection: sqlite3.Connection, table: Table, expected: Select[Any]) -> None:
+    connection.execute(_to_sql(delete(table)))
+    connection.execute(_to_sql(insert(table).from_select(table.c.keys(), expected)))
 
 
 def _has_sums(connection: sqlite3.Connection) -> bool:

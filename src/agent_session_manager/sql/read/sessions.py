@@ -86,14 +86,17 @@ def list_sessions(
         InvalidRequestError: `after` is not a mark of this order.
     """
     column, number = _SORTED_BY[sort], sessions.c.number
-    query = rows.WHOLE_SESSIONS.where(*conditions(where)).limit(limit + 1)
     is_down = order is Order.DESCENDING if order else sort is not SessionSort.NAME
-    query = query.order_by(*(each.desc() if is_down else each for each in (column, number)))
+    sorted_by = [each.desc() if is_down else each for each in (column, number)]
+    of_page = select(number).where(*conditions(where)).correlate(None)
     if after is not None:
         if [type(value) for value in after] != [column.type.python_type, int]:
             raise InvalidRequestError("page must be the `next_page` of a page in the same order")
-        query = query.where(_is_past(column, after, is_down=is_down))
+        of_page = of_page.where(_is_past(column, after, is_down=is_down))
+    # Only the sessions of the page are read whole, also if all must be sorted.
+    query = rows.WHOLE_SESSIONS.where(number.in_(of_page.order_by(*sorted_by).limit(limit + 1)))
     query = query.add_columns(column.label("mark"), number.label("mark_number"))
+    query = query.order_by(*sorted_by)
     found = connection.execute(query).all()
     page = found[:limit]
     return SessionPage(

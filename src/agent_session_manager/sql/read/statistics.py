@@ -149,6 +149,7 @@ class SqlStatistics:
             return Facets(
                 projects=_most_frequent(connection, "project", limit),
                 agents=_most_frequent(connection, "agent", limit),
+                hosts=_most_frequent(connection, "host", limit),
             )
 
 

@@ -210,7 +210,7 @@ USAGE_SHARES = (
 )
 """All shares: of runs, of requests with a time, what requests take, and of the other requests."""
 
-FACETS = {"project": sessions.c.project_dir, "agent": AGENT}
+FACETS = {"project": sessions.c.project_dir, "agent": AGENT, "host": sessions.c.host}
 """The values of a session that are facets, by their kind."""
 SESSION_SHARES = union_all(
     *(

@@ -231,6 +231,7 @@ class _Import:
         _insert_run(
             self._connection, self._number, self._newest, begin, self._change.host, self._sums
         )
+        self._sums.note_sessions([self._number])
         self._connection.execute(
             update(sessions)
             .where(sessions.c.number == self._number)

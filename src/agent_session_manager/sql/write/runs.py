@@ -103,6 +103,8 @@ class Runs:
         if not newest.finished:
             self._close_as_lost(current.number, newest.run)
         close_waiting(self._connection, current.number, up_to_run=newest.run, now=self._now)
+        if new.host != current.host:  # a facet of the session
+            self._sums.note_sessions([current.number])
         automatic_runs = current.automatic_runs + 1 if is_automatic else 0
         self.insert(current.number, newest.run + 1, new, automatic_runs=automatic_runs)
 

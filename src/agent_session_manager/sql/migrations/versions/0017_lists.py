@@ -31,6 +31,11 @@ UPDATE sessions SET
   ) AS parts
  )
 """
+_ADD_FACETS = """
+INSERT INTO facets (kind, value, sessions)
+SELECT 'host', host, count(*) FROM sessions
+WHERE host IS NOT NULL AND archived_at IS NULL GROUP BY host
+"""
 _IDS = (("sessions", "parent_session_id"), ("transcripts", "session_id")) + (
     ("deleted_sessions", "session_id"),
 )
@@ -43,6 +48,7 @@ def upgrade() -> None:
     )
     op.add_column("sessions", sa.Column("host", sa.Text()))
     op.execute(_SET)
+    op.execute(_ADD_FACETS)
     op.create_index("ix_sessions_took", "sessions", ["took_microseconds", "number"])
     op.create_index("ix_sessions_host", "sessions", ["host", "list_order", "number"])
     op.create_index("ix_sessions_last_activity", "sessions", ["last_activity_at", "number"])
