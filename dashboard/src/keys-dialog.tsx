@@ -7,7 +7,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ],
   ["j or ↓, k or ↑", "next, previous session or hit"],
   ["Enter", "open it; in a session: next hit; with Shift the previous one"],
-  ["f", "go to the filter"],
+  ["f", "go to the filter; in a session: search in it with all filters"],
   ["J, K", "in a session: next, previous prompt"],
   ["Home, End", "in the list: the first, the last session"],
   ["x, X", "in the list: select the session, or all up to it"],

@@ -215,3 +215,9 @@ def expect_shown_as(page: Page, what: str, before: list[Any], way: str) -> None:
     except TimeoutError:
         now = page.evaluate("() => window.lastShown")
         raise AssertionError(f"after {way}: {now} instead of {before}") from None
+
+
+def choose(page: Page, menu: str, item: str) -> None:
+    """Choose an item of a menu."""
+    page.get_by_role("button", name=menu, exact=True).click()
+    page.get_by_role("menuitem", name=item, exact=True).click()

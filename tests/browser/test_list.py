@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from agent_session_manager.store.changes import CreateSession
 from tests.browser.axe import expect_accessible
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, choose
 from tests.browser.filled_sessions import append, create, fill_list
 from tests.support.api import Api
 from tests.support.manager import RunningManager
@@ -223,13 +223,12 @@ def test_session_page_can_archive_rename_and_delete(
     create(filled, "held", lease={"holder": "me"})
     opened = visit(own)
     page = opened.enter("#/sessions/docs")
-    acts = page.get_by_role("toolbar", name="Acts on this session")
-    acts.get_by_role("button", name="Archive").click()
-    expect(acts.get_by_role("button", name="Unarchive")).to_be_visible()
+    choose(page, "More acts", "Archive")
+    expect(page.get_by_test_id("gist")).to_contain_text("archived")
     assert filled.get("/sessions/docs").json["session"]["archived_at"] is not None
     page.get_by_test_id("toasts").get_by_role("button", name="Undo").click()
-    expect(acts.get_by_role("button", name="Archive", exact=True)).to_be_visible()
-    acts.get_by_role("button", name="Delete").click()
+    expect(page.get_by_test_id("gist")).not_to_contain_text("archived")
+    choose(page, "More acts", "Delete…")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("docs")
     dialog.get_by_role("button", name="Delete the session").click()
@@ -248,7 +247,7 @@ def test_session_page_can_archive_rename_and_delete(
     assert filled.get("/sessions/a").json["session"]["session_name"] == "c"
 
     opened.go("#/sessions/held")
-    page.get_by_role("button", name="Delete").click()
+    choose(page, "More acts", "Delete…")
     dialog.get_by_role("button", name="Delete the session").click()
     expect(dialog.get_by_role("alert")).to_contain_text("running")
     assert filled.get("/sessions/held").status == 200

@@ -60,19 +60,20 @@ def test_session_page_follows_a_run_from_start_to_end(
     page = visit(own, permissions=["clipboard-read", "clipboard-write"]).enter(
         "#/sessions/" + session_id
     )
-    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("running")
+    expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("running")
     expect(page.get_by_test_id("message").first).to_contain_text("hi")
     gate.open("the answer")
     expect(page.get_by_test_id("message").last).to_contain_text("the answer")
     expect(page.get_by_test_id("run-end")).to_be_visible()
-    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("finished")
+    expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("finished")
     page.get_by_role("button", name="Copy result").click()
     wait_for(
         lambda: page.evaluate("() => navigator.clipboard.readText()").strip() == "the answer",
         "the result is copied",
     )
-    shown = page.get_by_text("ao-resume x").first
-    expect(shown).to_contain_text(f"cd {shell.directory}")
+    page.get_by_role("button", name="Resume").click()
+    shown = page.get_by_role("menuitem", name="Copy the command")
+    expect(shown).to_contain_text(f"cd {shell.directory} && ao-resume x")
 
 
 def test_stop_from_the_page_ends_the_agent(
@@ -83,7 +84,7 @@ def test_stop_from_the_page_ends_the_agent(
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Stop run 1").click()
     wait_for(lambda: not is_alive(pid), "the agent has ended")
-    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("stopped")
+    expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("stopped")
 
 
 def test_turn_of_a_person_cannot_be_stopped_from_the_page(
@@ -93,12 +94,12 @@ def test_turn_of_a_person_cannot_be_stopped_from_the_page(
     lease = {"holder": "claude,\u202e pid 7"}
     api.post("/sessions/by-hand/history", {**part, "lease": lease, "events": []})
     page = visit(own).enter("#/sessions/by-hand")
-    expect(page.get_by_test_id("facts")).to_contain_text("running (claude,⟨RLO⟩ pid 7)")
-    expect(page.get_by_role("button", name="Delete…")).to_be_visible()
+    expect(page.get_by_test_id("gist")).to_contain_text("claude,⟨RLO⟩ pid 7")
+    expect(page.get_by_role("button", name="Tell…")).to_have_count(0)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
     ended = {**part, "begins": False, "reason": "completed"}
     api.post("/sessions/by-hand/history", ended)
-    expect(page.get_by_test_id("facts").get_by_test_id("state")).to_contain_text("finished")
+    expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("finished")
 
 
 def test_reload_during_a_run_loses_no_event(

@@ -206,6 +206,7 @@ def take_all(
     take(page, "sessions")
     opened.go("#/sessions/login")
     expect(page.locator("code span[class*=hljs]").first).to_be_visible()
+    page.get_by_test_id("call-group").first.get_by_role("button").click()
     calls = page.get_by_test_id("call")
     calls.nth(2).get_by_role("button").first.click()
     expect(page.get_by_text("return cookie == expected")).to_be_visible()

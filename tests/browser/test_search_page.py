@@ -226,7 +226,7 @@ def test_copied_events_of_a_fork_are_folded(history: RunningManager, visit: Open
     expect(rows).to_have_count(4)
     expect(page.get_by_text("Now the lexer.").first).to_be_visible()
     fold.get_by_role("button").click()
-    expect(page.get_by_text("Port the parser to the new grammar.").last).to_be_visible()
+    expect(rows.get_by_text("Port the parser to the new grammar.").last).to_be_visible()
     expect(rows.filter(has_text="copied")).to_have_count(5)
     opened.go("#/sessions")
     opened.go(f"#/sessions/{Transcript(2).session_id}/seq/2")
@@ -277,6 +277,9 @@ def test_views_have_no_accessibility_problems(history: RunningManager, visit: Op
         "search?q=nothing&kind=note": "No event matches.",
         f"sessions/{Transcript(1).session_id}/seq/4?q=refused": "connection refused",
         f"sessions/{Transcript(2).session_id}": "6 events copied",
+        f"sessions/{Transcript(1).session_id}/changes": "file",
+        f"sessions/{Transcript(1).session_id}/runs": "Tokens out",
+        f"sessions/{Transcript(1).session_id}/raw": "Events 1 to",
     }
     for options in ({"color_scheme": "light"}, {**PHONE, "color_scheme": "dark"}):
         opened = visit(history, **options)

@@ -9,10 +9,19 @@ from typing import Any
 
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.conftest import TIMELINE, Visit, expect_shown_as, first_shown, scroll_to
+from tests.browser.conftest import (
+    TIMELINE,
+    Visit,
+    choose,
+    expect_shown_as,
+    first_shown,
+    scroll_to,
+)
 from tests.browser.filled_sessions import append, create, says
 from tests.support.api import Api
+from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
+from tests.support.waiting import wait_for
 
 Open = Callable[..., Visit]
 LONG = 3_000
@@ -57,7 +66,11 @@ def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, ap
     expect(answer.get_by_role("table")).to_be_visible()
     expect(answer.locator("code span[class*=hljs]").first).to_be_visible()
     expect(page.get_by_text("hidden thoughts")).not_to_be_visible()
+    group = page.get_by_test_id("call-group").get_by_role("button")
+    expect(group).to_contain_text("3 calls1 Bash, 1 Edit, 1 Grep (1 failed)")
+    group.click()
     calls = page.get_by_test_id("call")
+    expect(calls).to_have_count(3)
     assert calls.evaluate_all("rows => rows.map(row => row.dataset.outcome)") == [
         "ok",
         "ok",
@@ -69,6 +82,7 @@ def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, ap
     calls.nth(1).locator("summary, button").first.click()
     expect(calls.nth(1)).to_contain_text("old = 1")
     expect(calls.nth(1)).to_contain_text("new = 2")
+    expect(calls.nth(1)).not_to_contain_text("Output")
     expect(calls.nth(2)).to_contain_text("no such directory")
     expect(page.get_by_text("something_new")).to_be_visible()
 
@@ -114,12 +128,13 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
     page = visit(own).enter("#/sessions/s/seq/1")
     is_at(page, 1)
     expect(page.get_by_text("Started without a prompt.")).to_be_visible()
-    expect(page.get_by_test_id("facts")).to_contain_text("sh -c 'echo '\\''whole'\\'' $HOME'")
+    expect(page.get_by_test_id("program")).to_have_text("sh -c 'echo '\\''whole'\\'' $HOME'")
     summary = page.locator("[data-origin=compaction]")
     expect(summary).to_contain_text("Context was compacted here")
     expect(summary).not_to_contain_text("Summary of the start.")
     summary.get_by_role("button").click()
     expect(summary).to_contain_text("Summary of the start.")
+    page.get_by_test_id("call-group").get_by_role("button").click()
     read = page.get_by_test_id("call").first
     read.locator(".fold-line").click()
     image = read.get_by_role("img")
@@ -137,10 +152,7 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
     def press_keys() -> None:
         page.keyboard.press("Control+p")
 
-    asks: list[Callable[[], object]] = [
-        page.get_by_role("button", name="Print").click,
-        press_keys,
-    ]
+    asks: list[Callable[[], object]] = [lambda: choose(page, "More acts", "Print"), press_keys]
     for ask in asks:
         ask()
         page.wait_for_function("() => window.onPaper !== undefined")
@@ -166,7 +178,7 @@ def test_exported_file_is_a_page_that_runs_nothing(
     visited = visit(own)
     page = visited.enter("#/sessions/s")
     for label, ending in (("Markdown", "md"), ("HTML", "html")):
-        page.get_by_role("button", name="Export…").click()
+        choose(page, "More acts", "Export…")
         with page.expect_download() as found:
             page.get_by_role("dialog").get_by_role("button", name=label).click()
         assert found.value.suggested_filename == f"session-s.{ending}"
@@ -195,27 +207,44 @@ def test_very_long_session_can_be_jumped_in_and_renders_few_rows(
     events[2_700 - 1] = result(1, "Bash", "", error="it broke here")
     for number in (1_600, 2_200):
         events[number - 1] = call(number, "Bash", {"command": f"call at {number}"})
+    events[2_500 - 1] = says("Go on.", role="user")
     append(api, "s", *events)
     page = visit(own).enter("#/sessions/s")
     is_at(page, LONG)
     assert page.get_by_test_id("event-row").count() < 200
-    jump = page.get_by_role("toolbar", name="Jump within the session")
-    for wrong in ("0", "-3", "abc", "1.5", str(LONG + 1)):
-        jump.get_by_label("Go to event").fill(wrong)
+    find = page.get_by_role("search", name="Find in session")
+    field = find.get_by_role("searchbox")
+    for wrong in (":0", ":-3", ":abc", ":1.5", f":{LONG + 1}"):
+        field.fill(wrong)
         page.keyboard.press("Enter")
-        expect(jump.get_by_role("alert")).to_have_text(f"Type a number from 1 to {LONG:,}.")
-        expect(jump.get_by_label("Go to event")).to_have_value(wrong)
-    jump.get_by_label("Go to event").fill("1000")
+        expect(find.get_by_role("alert")).to_contain_text(f"a number from 1 to {LONG:,} after")
+        expect(field).to_have_value(wrong)
+    field.fill(":1000")
     page.keyboard.press("Enter")
     is_at(page, 1_000)
     expect(page.get_by_text("number 1000", exact=True)).to_be_visible()
-    jump.get_by_role("button", name="↓ Tool").click()
-    is_at(page, 1_600)
-    jump.get_by_role("button", name="↓ Tool").click()
-    is_at(page, 2_200)
-    jump.get_by_role("button", name="First error").click()
+    for key, seq in (("n", 1_600), ("n", 2_200), ("p", 1_600), ("e", 2_700), ("K", 2_500)):
+        page.keyboard.press(key)
+        is_at(page, seq)
+    page.keyboard.press("E")
+    expect(page.get_by_test_id("toasts")).to_contain_text("No failure or denial before this.")
+    page.keyboard.press("e")
     is_at(page, 2_700)
     expect(page.get_by_text("it broke here")).to_be_visible()
+    wait_for_index(api)
+    page.keyboard.press("/")
+    page.keyboard.type("number")
+    page.keyboard.press("Enter")
+    expect(find.get_by_role("status")).to_have_text("1,000+ hits")
+    field.fill('"number 777"')
+    page.keyboard.press("Enter")
+    expect(find.get_by_role("status")).to_have_text("1 of 1")
+    is_at(page, 777)
+    page.get_by_label("Show").select_option("failures")
+    expect(page.get_by_test_id("event-row")).to_have_count(1)
+    page.get_by_label("Show").select_option("all")
+    page.get_by_role("navigation", name="Outline").get_by_role("link", name="2700").click()
+    is_at(page, 2_700)
     append(api, "s", says("one more"))
     expect(page.get_by_test_id("to-end")).to_contain_text("1 new")
     is_at(page, 2_700)
@@ -282,11 +311,11 @@ def test_resumed_run_appears_on_the_same_page(own: RunningManager, visit: Open, 
     create(api, "s")
     append(api, "s", says("first answer"), {"event_type": "session_stop"})
     page = visit(own).enter("#/sessions/s")
-    facts = page.get_by_test_id("facts")
-    expect(facts.get_by_test_id("state").first).to_contain_text("finished")
+    gist = page.get_by_test_id("gist")
+    expect(gist.get_by_test_id("state")).to_contain_text("finished")
     api.post("/sessions/s/runs", {})
     append(api, "s", says("second answer"))
-    expect(facts.get_by_test_id("state").first).to_contain_text("running")
+    expect(gist.get_by_test_id("state")).to_contain_text("running")
     expect(page.get_by_test_id("message")).to_contain_text(["first answer", "second answer"])
     expect(page.get_by_test_id("run-border").last).to_contain_text("2")
 
@@ -324,3 +353,68 @@ def test_subagents_are_folded_under_the_call_that_started_them(
     beside = page.get_by_text("outside", exact=True).bounding_box()
     assert nested is not None and beside is not None
     assert nested["x"] > beside["x"]
+
+
+def test_session_shows_what_it_changed_and_takes_messages(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    """A visit of every part of the page, with the keys that lead from session to session."""
+    for name in ("older", "s"):
+        create(api, name, project_dir="/p", lease={"holder": "me"})
+    edit = {"file_path": "/p/a.py", "old_string": "one\ntwo\n", "new_string": "one\n2\n3\n"}
+    append(
+        api,
+        "s",
+        says("Change it.", role="user"),
+        *(call(1, "Edit", edit), result(1, "Edit", "updated")),
+        *(call(2, "Edit", edit), result(2, "Edit", None, error="no match")),
+        *(call(3, "Bash", {"command": "make"}), result(3, "Bash", "made")),
+        {"event_type": "usage", "usage": {"output_tokens": 7, "cost_microdollars": 70_000}},
+    )
+    opened = visit(own, permissions=["clipboard-read", "clipboard-write"])
+    page = opened.enter("#/sessions/s")
+    expect(page.get_by_test_id("call")).to_have_count(3)  # open while the session runs
+    parts = page.get_by_role("navigation", name="Parts of this session")
+    parts.get_by_role("link", name="Changes 1").click()
+    file = page.get_by_test_id("changed-file")
+    expect(file).to_have_count(1)
+    expect(file.get_by_role("button")).to_contain_text("a.pyadded +2 removed −11 edit")
+    expect(file).to_contain_text("+3")
+    expect(page.get_by_label("Not done")).to_contain_text("4faileda.pyno match")
+    expect(page.get_by_label("Changed files")).to_contain_text("By 1 shell command: not known.")
+    page.get_by_role("button", name="Copy as patch").click()
+    patch = "--- a.py\n+++ a.py\n@@ -1,2 +1,3 @@\n one\n-two\n+2\n+3\n"
+    wait_for(
+        lambda: page.evaluate("() => navigator.clipboard.readText()") == patch,
+        "the patch is copied",
+    )
+    parts.get_by_role("link", name="Raw").click()
+    page.get_by_text("pre_tool").first.click()
+    expect(page.get_by_label("Stored events")).to_contain_text('"tool_use_id": "call-1"')
+
+    page.keyboard.press("t")
+    page.keyboard.type("Leave it.")
+    page.keyboard.press("Enter")
+    sent = page.get_by_test_id("sent")
+    expect(sent).to_contain_text("Leave it. waiting for the agent")
+    [request] = api.get("/sessions/s/runs/1/requests").json["requests"]
+    assert request["payload"] == {"text": "Leave it."}
+    settled = {"state": "refused", "detail": "it takes none"}
+    api.put(f"/sessions/s/runs/1/requests/{request['request_id']}", settled)
+    expect(sent).to_contain_text("refused: it takes none")
+    page.keyboard.press("Escape")
+
+    append(api, "s", {"event_type": "session_stop", "run": 1, "reason": "completed"})
+    parts.get_by_role("link", name="Runs 1").click()
+    expect(page.get_by_role("row", name="Run 1")).to_contain_text("completed")
+    parts.get_by_role("link", name="Conversation").click()
+    expect(page.get_by_test_id("run-end")).to_contain_text("Run 1 completed7 out")
+    expect(page.get_by_test_id("call-group")).to_contain_text("3 calls2 Edit (1 failed), 1 Bash")
+    choose(page, "More acts", "Mark as unseen")
+    expect(page.get_by_test_id("toasts")).to_contain_text("Marked as unseen.")
+    page.keyboard.press("]")
+    expect(page.get_by_role("heading", level=1)).to_have_text("older")
+    page.keyboard.press("[")
+    expect(page.get_by_role("heading", level=1)).to_have_text("s")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/#/sessions")

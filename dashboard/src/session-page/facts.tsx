@@ -7,27 +7,15 @@ import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";
 import { CopyButton } from "../ui/copy-button";
 import { Moment } from "../ui/moment";
-import { RunDuration, StateBadge } from "../ui/state-badge";
+import { StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import { defaultFilter, isByHand, type Session, type SessionFilter, type Usage } from "../wire";
+import { defaultFilter, type Session, type SessionFilter, type Usage } from "../wire";
 
 export function Facts({ session }: { session: Session }) {
   const { usage } = session;
   return (
     <div className="facts" data-testid="facts">
       <dl>
-        <Fact label="State">
-          <StateBadge state={session.state} />
-          {session.reason && session.reason !== "completed" && session.reason !== session.state && (
-            <span> ({session.reason})</span>
-          )}
-          {isByHand(session) && (
-            <span>
-              {" "}
-              (<Line text={session.lease?.holder ?? "started by hand"} />)
-            </span>
-          )}
-        </Fact>
         {session.children_failed + session.children_running > 0 && (
           <Fact label="Child sessions">
             <ChildrenStates session={session} />
@@ -49,9 +37,6 @@ export function Facts({ session }: { session: Session }) {
         </Fact>
         <Fact label="Last activity">
           <Moment at={session.last_activity_at} />
-        </Fact>
-        <Fact label="Duration">
-          <RunDuration session={session} />
         </Fact>
         <Fact label="Events">{wholeNumber(session.last_seq)}</Fact>
         {session.masked_secrets > 0 && (

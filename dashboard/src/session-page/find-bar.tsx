@@ -32,7 +32,8 @@ export function FindBar(props: FindBarProps) {
   const [words, setWords] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [at, setAt] = useState<number | null>(null);
-  const { hits, isMore, isLoading, error } = useHits(sessionId, words);
+  const found = useHits(sessionId, words);
+  const { hits, error } = found;
 
   function go(seq: number): void {
     setAt(seq);
@@ -66,8 +67,6 @@ export function FindBar(props: FindBarProps) {
     }
   }
 
-  const place = at === null ? 0 : hits.indexOf(at) + 1;
-  const count = `${wholeNumber(hits.length)}${isMore ? "+" : ""}`;
   const told = problem ?? (error && explain(error));
   return (
     <div className="find-bar">
@@ -105,13 +104,7 @@ export function FindBar(props: FindBarProps) {
           />
         </form>
         <span role="status" className="find-count number quiet-text">
-          {words !== "" &&
-            !told &&
-            (isLoading && hits.length === 0
-              ? "…"
-              : hits.length === 0
-                ? "Nothing found"
-                : `${place} of ${count}`)}
+          {words !== "" && !told && hitsText(found, at)}
         </span>
         {told && (
           <span className="problem" role="alert">
@@ -171,6 +164,14 @@ export function FindBar(props: FindBarProps) {
       </button>
     </div>
   );
+}
+
+/** Return how many hits there are, and which of them is shown, as soon as all are known. */
+function hitsText({ hits, isMore, isLoading }: Hits, at: number | null): string {
+  if (hits.length === 0) return isLoading ? "…" : "Nothing found";
+  const count = wholeNumber(hits.length);
+  if (isMore || at === null) return `${count}${isMore ? "+" : ""} hits`;
+  return `${wholeNumber(hits.indexOf(at) + 1)} of ${count}`;
 }
 
 interface Hits {

@@ -30,17 +30,26 @@ export function RawPart({ session }: { session: Session }) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className="part-scroll raw" tabIndex={0} aria-label="Stored events">
       <p className="raw-pages">
-        <button type="button" className="button" disabled={page === 1} onClick={() => setChosen(page - 1)}>
-          Earlier
-        </button>
-        <button
-          type="button"
-          className="button"
-          disabled={page === pages}
-          onClick={() => setChosen(page + 1)}
-        >
-          Later
-        </button>
+        {pages > 1 && (
+          <>
+            <button
+              type="button"
+              className="button"
+              disabled={page === 1}
+              onClick={() => setChosen(page - 1)}
+            >
+              Earlier
+            </button>
+            <button
+              type="button"
+              className="button"
+              disabled={page === pages}
+              onClick={() => setChosen(page + 1)}
+            >
+              Later
+            </button>
+          </>
+        )}
         <span className="number quiet-text">
           {`Events ${wholeNumber(first + 1)} to ${wholeNumber(last)} of ${plural(session.last_seq, "event")}`}
         </span>
@@ -50,12 +59,10 @@ export function RawPart({ session }: { session: Session }) {
         return (
           <details key={seq} className="raw-event">
             <summary>
-              <a className="number" href={sessionLink(session.session_id, seq)} title={`Go to event ${seq}`}>
-                {seq}
-              </a>{" "}
-              <Line text={event_type} />
+              <span className="number quiet-text">{seq}</span> <Line text={event_type} />
             </summary>
             <div className="raw-text">
+              <a href={sessionLink(session.session_id, seq)}>Show in the conversation</a>
               <CopyButton label={`Copy event ${seq}`} text={text} isCompact />
               <PlainText text={text} />
             </div>

@@ -13,7 +13,7 @@ import { CopyButton } from "../ui/copy-button";
 import { Icon } from "../ui/icons";
 import { StateBadge } from "../ui/state-badge";
 import { Line } from "../ui/text";
-import { commandOf, isRunning, type Run, type Session } from "../wire";
+import { commandOf, isByHand, isRunning, type Run, type Session } from "../wire";
 import { SessionActions } from "./session-actions";
 import { SessionName } from "./session-name";
 import { secondsOf, useRuns } from "./use-runs";
@@ -49,6 +49,7 @@ export function SessionHeader({ session, timeline, onChange, onPrint, onTell }: 
         {session.reason && session.reason !== "completed" && session.reason !== session.state && (
           <span>{session.reason}</span>
         )}
+        {isByHand(session) && <Line text={session.lease?.holder ?? "started by hand"} />}
         {session.project_dir && (
           <a
             href={sessionsLink({ query: token("project", session.project_dir) })}

@@ -3,7 +3,7 @@ import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
 import { useKeys } from "../../hooks/use-keys";
-import { replaceRoute } from "../../hooks/use-route";
+import { goTo, replaceRoute } from "../../hooks/use-route";
 import { useSeen } from "../../hooks/use-seen";
 import { foldCalls, restrict, rowKey, toggledFold } from "../../state/call-groups";
 import { type CallTree, callTree, foldsAround, partOf } from "../../state/call-tree";
@@ -20,7 +20,7 @@ import {
 import { arrange } from "../../state/rows";
 import { eventsAfter, type Timeline } from "../../state/timeline";
 import { plural, wholeNumber } from "../../text/format";
-import { sessionLink } from "../../text/route";
+import { searchLink, sessionLink } from "../../text/route";
 import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
@@ -164,6 +164,7 @@ export function TimelineView(props: TimelineViewProps) {
     e: nextBad,
     E: previousBad,
     G: toEnd,
+    f: () => goTo(searchLink({ session_id: sessionId })),
     "/": () => findInput.current?.select(),
   });
 
