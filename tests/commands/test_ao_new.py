@@ -355,12 +355,3 @@ def test_lease_is_renewed_when_the_supervisor_starts(
 
     wait_for(renewed, "the lease is renewed")
     gate.open()
-
-
-def test_terminal_shows_progress_and_then_the_answer(shell: Shell) -> None:
-    command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer")
-    with shell.on_terminal(*command) as terminal:
-        code, screen = terminal.end()
-    assert code == DONE
-    assert screen.rstrip().endswith("the answer")
-    assert "x" in screen.partition("the answer")[0]

@@ -9,7 +9,7 @@ import click
 from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.interrupts import hold_interrupts
-from ..console.output import answer_session
+from ..console.next_steps import answer_detached
 from ..console.prompt import prompt_option, read_prompt
 from ..console.run_options import (
     ask_option,
@@ -86,7 +86,8 @@ def main(
 
     The run continues if this command is killed or its terminal is closed: `ao-wait` and `ao-stop`
     find it. Ctrl-C stops the run and waits for its end; a second Ctrl-C ends only the waiting. If
-    stderr is a terminal, it shows the agent's current activity.
+    stderr is a terminal, it shows the agent's current activity, and at the end the time, the cost,
+    the number of changed files and the next commands, as far as they are known.
 
     With `--executor command` PROGRAM is the agent. It reads the prompt, which may be empty, from
     stdin. Its stdout is the answer, and an exit code other than 0 is a failure. `ao-logs --follow`
@@ -129,7 +130,7 @@ def main(
         new = NewRun(prompt=text, spec=spec, timeout_seconds=timeout, notify=notify)
         session = start_session(manager, name, new)
         if detach:
-            answer_session(session, as_json=as_json)
+            answer_detached(session, as_json=as_json)
         else:
             from ..console.watch import watch  # late: a detached run is not watched
 

@@ -11,7 +11,8 @@ from ..client.manager import Json
 from ..console.command import CHANGES, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.interrupts import hold_interrupts
-from ..console.output import answer_session, local_time
+from ..console.next_steps import answer_detached
+from ..console.output import local_time
 from ..console.prompt import prompt_option, read_prompt
 from ..console.run_options import (
     ask_option,
@@ -152,7 +153,7 @@ def main(
             hold_interrupts()
             run = start_session(manager, name, new)
         if detach:
-            answer_session(run, as_json=as_json)
+            answer_detached(run, as_json=as_json)
         else:
             from ..console.watch import watch  # late: a detached run is not watched
 

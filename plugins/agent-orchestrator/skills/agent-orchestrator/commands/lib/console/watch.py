@@ -14,6 +14,7 @@ from ..sessions.follow import follow
 from .ask_here import asking_here
 from .command import DONE, FAILED, CommandError
 from .interrupts import release_interrupts
+from .next_steps import ChangedFiles, tell_end
 from .output import answer, answer_json, discard, note, tell_outage
 from .progress import progress
 
@@ -35,6 +36,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
     asked = False
     end: dict[str, Any] = {}
     after_seq = session["last_seq"]
+    files = ChangedFiles()
     with (
         progress(session["session_name"]) as display,
         asking_here(manager, session, display) as questions,
@@ -46,6 +48,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
             if event["event_type"] == "session_stop" and event["run"] == session["run"]:
                 end.update(event)
             display.show(event)
+            files.see(event)
             if questions is not None:
                 questions.see(event)
 
@@ -69,7 +72,9 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
         reason = end.get("reason", "lost")
         note(f"session {ended['session_name']!r} ({reason}) continues in run {ended['run']}")
         return DONE if reason == "completed" else FAILED
-    return _report(manager, ended, end.get("error"), as_json=as_json)
+    exit_code = _report(manager, ended, end.get("error"), as_json=as_json)
+    tell_end(session, ended, files)
+    return exit_code
 
 
 def _ask_to_stop(manager: ManagerClient, session: Json) -> None:
