@@ -92,8 +92,10 @@ TERMINAL_CONTROLS = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
 """Characters that control a terminal or change the order of displayed text."""
-OUR_OWN = re.compile(r"\x1b\[(?:[0-9;]*m|\?25[hl]|[0-9]*[AK])|\r")
-"""Sequences of our own: colours, and those that redraw a progress line."""
+OUR_OWN = re.compile(
+    r"\x1b\[(?:[0-9;]*m|\?25[hl]|[0-9]*[AK])|\r|\x1b\]8;;(?:http[\x21-\x7e]*)?\x1b\\"
+)
+"""Sequences of our own: colours, links, and those that redraw a progress line."""
 
 
 def controls_in(screen: str) -> list[str]:

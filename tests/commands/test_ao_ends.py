@@ -1,4 +1,4 @@
-"""The end of `ao-new` on a terminal: the answer, then the facts of the run and the next commands."""
+"""The end of `ao-new` on a terminal: the facts of the run, and the next commands."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def test_terminal_shows_progress_and_then_the_answer(shell: Shell) -> None:
     with shell.on_terminal(*command) as terminal:
         code, screen = terminal.end()
     assert code == DONE
-    progress, _, end = screen.partition("the answer\n")
+    progress, _, end = screen.rpartition("the answer\n")
     assert "x" in progress
     line = r"\x1b\[2mx finished in [\d.]+ s · ao-resume x -p … · ao-dashboard x\x1b\[0m\n"
     assert re.fullmatch(line, end)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import click
@@ -155,13 +156,13 @@ def main(
         since=since,
         limit=limit,
     )
-    screen = screen_of()
-
-    def draw(sessions: Sequence[Session]) -> list[str]:
-        listed = [*_as_tree(sessions)] if tree else [(session, 0) for session in sessions]
-        return [*session_table.lines(listed, screen, is_wide=wide)] if listed else []
-
     with open_manager(config) as manager:
+        screen = replace(screen_of(), page=manager.base_url)
+
+        def draw(sessions: Sequence[Session]) -> list[str]:
+            listed = [*_as_tree(sessions)] if tree else [(session, 0) for session in sessions]
+            return [*session_table.lines(listed, screen, is_wide=wide)] if listed else []
+
         if watch:
             _watch(manager, listing, draw, screen, as_json=fields is not None)
             return

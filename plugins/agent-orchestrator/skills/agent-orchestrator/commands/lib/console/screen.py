@@ -6,10 +6,13 @@ import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
+from urllib.parse import quote
 
 import click
 
 from ..machine.environment import is_terminal_dumb, wants_colours
+
+_LINK, _END = "\x1b]8;;", "\x1b\\"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +23,8 @@ class Screen:
     """Number of columns; None for a file or a pipe."""
     has_colours: bool = False
     can_redraw: bool = False
+    page: str | None = None
+    """Address of the manager's page; names of sessions are links to it."""
 
     @property
     def is_terminal(self) -> bool:
@@ -28,6 +33,16 @@ class Screen:
     def styled(self, text: str, **style: Any) -> str:
         """Return the text in a style of `click.style`, if the screen has colours."""
         return click.style(text, **style) if self.has_colours and text and style else text
+
+    def session(self, text: str, session_id: str) -> str:
+        """Return the text as a link to the page of a session, if the screen has styles.
+
+        Terminals without links ignore the sequence (OSC 8).
+        """
+        if not (self.has_colours and self.page and self.page.isascii() and self.page.isprintable()):
+            return text
+        address = f"{self.page}/#/sessions/{quote(session_id, safe='')}"
+        return f"{_LINK}{address}{_END}{text}{_LINK}{_END}"
 
 
 def screen_of(stream: TextIO | None = None) -> Screen:

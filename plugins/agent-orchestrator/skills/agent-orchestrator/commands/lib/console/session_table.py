@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -14,6 +14,8 @@ from .output import ago, one_line, short_id
 from .screen import Screen
 
 Row = dict[str, str]
+Looks = Mapping[str, Callable[[str], str]]
+"""Functions that style the text of a column."""
 
 COLUMNS = ("NAME", "STATE", "WHAT", "WHEN", "TOOK", "COST")
 WIDE = ("NAME", "STATE", "AGENT", "WHAT", "WHEN", "TOOK", "COST", "PROJECT", "ID")
@@ -47,9 +49,13 @@ def lines(
     widths = {column: max(cells_of(row[column]) for row in (header, *rows)) for column in columns}
     if screen.width is not None and not is_wide:
         widths = _fitted(widths, screen.width)
-    yield screen.styled(_line(header, widths), bold=True)
-    for row in rows:
-        yield _line(row, widths, partial(screen.styled, fg=_COLOURS.get(row["STATE"], "red")))
+    yield screen.styled(_line(header, widths, {}), bold=True)
+    for row, (session, _) in zip(rows, listed, strict=True):
+        looks: Looks = {
+            "NAME": partial(screen.session, session_id=session["session_id"]),
+            "STATE": partial(screen.styled, fg=_COLOURS.get(row["STATE"], "red")),
+        }
+        yield _line(row, widths, looks)
 
 
 def row_of(session: Session, depth: int, now: datetime) -> Row:
@@ -133,11 +139,11 @@ def _fitted(widths: dict[str, int], width: int) -> dict[str, int]:
     return fitted
 
 
-def _line(row: Row, widths: dict[str, int], of_state: Callable[[str], str] = str) -> str:
+def _line(row: Row, widths: dict[str, int], looks: Looks) -> str:
     cells = []
     for column, width in widths.items():
         text = cut(row[column], width)
         space = " " * (width - cells_of(text))
-        shown = of_state(text) if column == "STATE" else text
+        shown = looks[column](text) if column in looks else text
         cells.append(space + shown if column in _RIGHT else shown + space)
     return _GAP.join(cells).rstrip()
