@@ -59,7 +59,7 @@ const CHILD_STATES = [
   ["running", "children_running"],
 ] as const;
 
-/** The numbers of waiting, failed and running sessions below a session, and the worst state; null if there are none. */
+/** The numbers of waiting, failed and running sessions below a session, and the worst state; null without any. */
 export function childrenWords(session: Session): { words: string; worst: SessionState } | null {
   const counts = CHILD_STATES.map(([state, count]) => [state, session[count]] as const);
   const told = counts.filter(([, count]) => count > 0);
