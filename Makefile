@@ -62,7 +62,7 @@ format: setup  ## Format the code and apply safe lint fixes
 	$(BIN)/ruff check --fix .
 	npm run --prefix dashboard --silent format
 
-reference: setup  ## Write the generated pages of docs/reference
+reference: setup  ## Write the generated pages of docs/reference and docs/man
 	$(BIN)/python -m scripts.reference
 
 prices: setup  ## Write the prices of models from the locked genai-prices

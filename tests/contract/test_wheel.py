@@ -47,7 +47,8 @@ def tracked(*parts: str) -> list[str]:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a copy of all files of the distribution that git does not ignore."""
     source = tmp_path_factory.mktemp("wheel") / "source"
-    for name in tracked("pyproject.toml", "setup.py", "README.md", "LICENSE", "src", "plugins"):
+    rest = ("README.md", "LICENSE", "docs/man", "src", "plugins")
+    for name in tracked("pyproject.toml", "setup.py", *rest):
         if (ROOT / name).exists():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, source / name, follow_symlinks=False)
@@ -113,7 +114,11 @@ def test_wheel_contains_exactly_the_packages(wheel: Path) -> None:
         for path in root.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert packed == expected
+    manual = {name for name in packed if name.endswith(".1")}
+    assert packed - manual == expected
+    assert {name.partition(".data/data/")[2] for name in manual} == {
+        f"share/man/man1/{path.name}" for path in (ROOT / "docs/man").glob("*.1")
+    }
     assert {
         "agent_session_manager/py.typed",
         "agent_orchestrator/py.typed",

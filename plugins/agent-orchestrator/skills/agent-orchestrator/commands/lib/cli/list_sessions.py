@@ -66,7 +66,7 @@ Draw = Callable[[Sequence[Session]], list[str]]
     help="Only sessions with this text in their name, project, agent or id.",
 )
 @click.option("--agent", metavar="AGENT", help="Only sessions of this agent.")
-@since_option
+@since_option("Only sessions with activity")
 @click.option("--archived", is_flag=True, help="List the archived sessions instead.")
 @click.option(
     "--sort",

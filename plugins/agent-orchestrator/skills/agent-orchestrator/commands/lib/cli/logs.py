@@ -64,7 +64,7 @@ AROUND = 5
     help="Only the last N events; with `--after` the next N. With `--around`, N events before it "
     f"and N after it; default: {AROUND}. With `--follow`, new events follow.",
 )
-@since_option
+@since_option("Only events")
 @click.option("--errors", is_flag=True, help="Only errors, denials, and runs that ended badly.")
 @click.option(
     "--full",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -56,10 +57,11 @@ class SinceMoment(Since):
         return None if day is None else start_of(day)
 
 
-since_option = click.option(
-    "--since",
-    type=SinceMoment(),
-    metavar="WHEN",
-    help="Only those with activity since: `2h`, `30m`, `7d` for today and the 6 days before, or a "
-    "date.",
-)
+def since_option(begin: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return an option `--since`; its help begins with what it selects."""
+    return click.option(
+        "--since",
+        type=SinceMoment(),
+        metavar="WHEN",
+        help=f"{begin} since: `2h`, `30m`, `7d` for today and the 6 days before, or a date.",
+    )
