@@ -110,6 +110,29 @@ def test_a_bad_setting_names_its_variable_and_its_value(
         assert ended == Ended(USAGE, "", f"{command}: {problem}\n")
 
 
+@each_row(
+    ("given", "problem"),
+    [
+        (
+            ("ao-new", "x", "-p", "x", "--project-dir", "/no/such/project"),
+            "--project-dir: no directory '/no/such/project'",
+        ),
+        (
+            ("ao-wait", "x", "--timeout", "abc"),
+            "Invalid value for '--timeout': 'abc' is not a valid number of seconds. "
+            "See ao-wait --help.",
+        ),
+        (
+            ("ao-logs", "x", "-n", "abc"),
+            "Invalid value for '-n' / '--limit' / '--tail': 'abc' is not a valid whole number. "
+            "See ao-logs --help.",
+        ),
+    ],
+)
+def test_bad_option_is_named_without_other_words(given: tuple[str, ...], problem: str) -> None:
+    assert call(*given) == Ended(USAGE, "", f"{given[0]}: {problem}\n")
+
+
 @each_row("command", ["ao-new", "ao-status"])
 def test_removed_directory_allows_look_ups_but_no_runs(
     shell: Shell, command: str, tmp_path: Path

@@ -51,6 +51,17 @@ def test_file_is_private(indexed: SqlStore, database: Path) -> None:
     assert [file.stat().st_mode & 0o777 for file in index_files(database)] == [0o600] * 3
 
 
+def test_damaged_name_is_indexed_as_far_as_it_is_text(
+    sqlite_store: SqlStore, database: Path
+) -> None:
+    create(sqlite_store, session_name="plan")
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE sessions SET session_name = X'6e65775fff'")
+    append(sqlite_store, says("needle"))
+    index(sqlite_store)
+    assert len(find(sqlite_store, "needle").hits) == 1
+
+
 def overwrite(database: Path) -> None:
     index_path(database).write_bytes(b"not a database" * 1000)
 

@@ -167,5 +167,5 @@ def test_removed_directory_still_has_a_name(
 
 def test_project_of_another_machine_is_looked_up_by_its_name() -> None:
     assert configure("/no/such/x", must_exist=False).project_dir == Path("/no/such/x")
-    with pytest.raises(CommandError, match=r"PROJECT_DIR \(--project-dir\): no directory"):
+    with pytest.raises(CommandError, match="--project-dir: no directory"):
         configure("/no/such/x")

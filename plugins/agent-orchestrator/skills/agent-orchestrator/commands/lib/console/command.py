@@ -17,7 +17,7 @@ import click
 
 from .. import __version__
 from ..client.errors import INVALID_NAME, INVALID_QUERY, NOT_FOR_RUNS, RUN_TOKEN_UNKNOWN
-from ..config import Config, load_config
+from ..config import ENV_PROJECT_DIR, Config, load_config
 from ..machine.environment import (
     OF_A_RUN,
     VariableError,
@@ -207,7 +207,10 @@ def configure(
         config = load_config(directory, sessions_dir, agents_dir)
     except ValueError as exc:
         if must_exist or _is_directory(_named(directory)):
-            raise CommandError(_explain_directory(given, exc), USAGE) from exc
+            problem = _explain_directory(given, exc)
+            if project_dir:  # the text names the variable, too, which the person has not set
+                problem = problem.replace(f"{ENV_PROJECT_DIR} (--project-dir)", "--project-dir")
+            raise CommandError(problem, USAGE) from exc
         config = _load_by_name(_named(directory), sessions_dir, agents_dir)
     if config.enable_logging:
         from ..shared.log import write_log_to

@@ -21,6 +21,8 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 class WholeNumber(click.IntRange):
     """A number that fits into the database. `--help` does not show the upper limit."""
 
+    name = "whole number"
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)
         if number > LARGEST_NUMBER:
@@ -40,6 +42,8 @@ class Size(WholeNumber):
 
 class Seconds(click.FloatRange):
     """A finite time in seconds."""
+
+    name = "number of seconds"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         seconds = super().convert(value, param, ctx)
@@ -65,6 +69,8 @@ class AskPolicy(click.ParamType):  # type: ignore[type-arg]  # not generic in cl
 
 class Amount(click.FloatRange):
     """A finite amount of money."""
+
+    name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         amount = super().convert(value, param, ctx)
