@@ -1,4 +1,4 @@
-"""The tutorial works: its commands run in order in one shell, and print the text below them."""
+"""The tutorials work: their commands run in order in one shell, and print the text below them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from tests.support.environment import scrubbed_environment
 from tests.support.network_namespace import in_required_network
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
-PAGE = Path(__file__).parents[2] / "docs/tutorial/first-session.md"
+TUTORIALS = Path(__file__).parents[2] / "docs/tutorial"
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 HOME = "/home/me"
 """The home directory on the page."""
@@ -28,7 +29,7 @@ VARYING = {
 """The parts of an output that are different on the page, each with its form."""
 
 SEPARATOR = "-- end of a step --"
-CLEAN_UP = "[ $? -eq 0 ] || { ao-stop work; agent-session-manager stop; } >/dev/null 2>&1"
+CLEAN_UP = "[ $? -eq 0 ] || { ao-stop {open}; agent-session-manager stop; } >/dev/null 2>&1"
 
 
 def steps(page: str) -> list[tuple[str, str]]:
@@ -62,10 +63,13 @@ def comparable(outputs: list[str], home: str) -> list[str]:
     return texts
 
 
-def test_tutorial_commands_print_the_shown_output(tmp_path: Path) -> None:
-    shown = steps(PAGE.read_text("utf-8"))
-    assert len(shown) > 8
-    script = f"trap '{CLEAN_UP}' EXIT\n"
+@each_row("page, open_session", [("first-session", "work"), ("tour", "parser")])
+def test_tutorial_commands_print_the_shown_output(
+    tmp_path: Path, page: str, open_session: str
+) -> None:
+    shown = steps((TUTORIALS / f"{page}.md").read_text("utf-8"))
+    assert len(shown) > 2
+    script = f"trap '{CLEAN_UP.replace('{open}', open_session)}' EXIT\n"
     script += "".join(f"{commands}echo '{SEPARATOR}'\n" for commands, _ in shown)
     line = in_required_network(["sh", "-eu", "-c", script])
     ran = subprocess.run(
