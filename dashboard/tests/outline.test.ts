@@ -116,7 +116,7 @@ test("patch has the edits of a file with their context", () => {
   expect(patchOf("a", [{ before, after: before }])).toBe("");
 });
 
-test("number of an event is told apart from words, and must exist", () => {
+test("number of an event differs from words, and must exist", () => {
   expect(eventNumber("41", 999)).toEqual({ kind: "words" });
   expect(eventNumber(":41", 999)).toEqual({ kind: "number", seq: 41 });
   expect(eventNumber(": 3 ", 999)).toEqual({ kind: "number", seq: 3 });

@@ -207,7 +207,7 @@ def test_very_long_session_can_be_jumped_in_and_renders_few_rows(
     events[2_700 - 1] = result(1, "Bash", "", error="it broke here")
     for number in (1_600, 2_200):
         events[number - 1] = call(number, "Bash", {"command": f"call at {number}"})
-    events[2_500 - 1] = says("Go on.", role="user")
+    events[2_500 - 1] = says("Continue.", role="user")
     append(api, "s", *events)
     page = visit(own).enter("#/sessions/s")
     is_at(page, LONG)

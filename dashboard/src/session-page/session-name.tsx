@@ -7,7 +7,7 @@ import type { Session } from "../wire";
 
 interface SessionNameProps {
   readonly session: Session;
-  /** The new name as far as it is typed; null while nobody renames the session. */
+  /** The new name as far as it is typed; null if it is not being renamed. */
   readonly draft: string | null;
   setDraft(draft: string | null): void;
   onChange(session: Session): void;

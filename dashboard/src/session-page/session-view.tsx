@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent, useState } from "react";
+import { useEffect, useEffectEvent, useMemo, useState } from "react";
 import type { Connection } from "../api/stream";
 import { lastList } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
@@ -54,6 +54,7 @@ export function SessionView({ sessionId, seq, query, part, onConnection }: Sessi
     isPresent ? followed.session.generation : "",
     isPresent ? followed.timeline.head : 0,
   );
+  const files = useMemo(() => changedFiles(outline.entries).length, [outline.entries]);
   const isNarrow = useMedia("(max-width: 900px)");
   const [tells, setTells] = useState(false);
   const [isPrinting, setPrinting] = useState(false);
@@ -97,7 +98,7 @@ export function SessionView({ sessionId, seq, query, part, onConnection }: Sessi
       );
     case "present": {
       const { session, timeline } = followed;
-      const tabs = <Tabs session={session} part={part} files={changedFiles(outline.entries).length} />;
+      const tabs = <Tabs session={session} part={part} files={files} />;
       return (
         <div className="session">
           <SessionHeader

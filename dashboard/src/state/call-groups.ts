@@ -54,7 +54,15 @@ export function foldCalls(arranged: Arrangement, isRunning: boolean, open: Reado
   let at = 0;
   while (at < seqs.length) {
     const end = endOfGroup(seqs, rows, at);
-    const members = seqs.slice(at, Math.max(end, at + 1)).map((seq) => rows.get(seq));
+    if (end - at < MIN_CALLS) {
+      const next = Math.max(end, at + 1);
+      for (; at < next; at += 1) {
+        moved[at] = kept.length;
+        kept.push(seqs[at] ?? 0);
+      }
+      continue;
+    }
+    const members = seqs.slice(at, end).map((seq) => rows.get(seq));
     const isAtEnd = isRunning && end === seqs.length;
     const group = isAtEnd ? null : groupOf(members, opened);
     if (group && members[0]) changed.set(members[0].seq, { ...members[0], group });

@@ -1,4 +1,4 @@
-/** What a session has changed, file by file, as far as its calls say so. */
+/** What a session has changed, file by file, as far as its calls name it. */
 
 import type { OutlineEntry } from "../wire";
 import { distinct } from "./outline";
@@ -13,7 +13,7 @@ export interface FileEdit {
 export interface ChangedFile {
   readonly path: string;
   readonly edits: readonly FileEdit[];
-  /** Sums of what is known; null if nothing is. */
+  /** Sums of the known counts; null if no count is known. */
   readonly added: number | null;
   readonly removed: number | null;
   /** Whether the lines of another edit are not known. */

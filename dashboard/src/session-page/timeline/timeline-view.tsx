@@ -83,10 +83,11 @@ export function TimelineView(props: TimelineViewProps) {
     () => arrange(timeline, tree, { state, run }, unfolded, folded),
     [timeline, tree, state, run, unfolded, folded],
   );
-  const arrangement = useMemo(() => {
-    const passes = passing(outline, shown);
-    return passes ? restrict(whole, passes) : foldCalls(whole, isRunning({ state }), open);
-  }, [whole, outline, shown, state, open]);
+  const passes = useMemo(() => passing(outline, shown), [outline, shown]);
+  const arrangement = useMemo(
+    () => (passes ? restrict(whole, passes) : foldCalls(whole, isRunning({ state }), open)),
+    [whole, passes, state, open],
+  );
   const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline.entries, timeline.head]);
 
   const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
