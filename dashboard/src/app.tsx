@@ -7,6 +7,7 @@ import { useRingsBell } from "./hooks/bell";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
 import { NowView } from "./now/now-view";
+import { Palette } from "./search/palette";
 import { SearchView } from "./search/search-view";
 import { SessionsView } from "./session-list/sessions-view";
 import { SessionView } from "./session-page/session-view";
@@ -30,6 +31,7 @@ export function App() {
           <Place route={route} onConnection={setFollowed} />
         </Boundary>
       </Shell>
+      <Palette route={route} />
     </SessionsFeedProvider>
   );
 }

@@ -1,6 +1,7 @@
 import { Dialog } from "./ui/dialog";
 
 const KEYS: readonly (readonly [string, string])[] = [
+  ["Ctrl K", "search or do"],
   [
     "/",
     "search; in the list: go to the filter; in a session: find in it, or go to an event by its number, as in :41",

@@ -1,5 +1,5 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type ReactNode, useMemo, useState } from "react";
+import { type ReactNode, useMemo, useState, useSyncExternalStore } from "react";
 import { flushSync } from "react-dom";
 import { explain } from "./api/errors";
 import { signOut } from "./api/routes";
@@ -18,7 +18,7 @@ import { KeysDialog } from "./keys-dialog";
 import { costLink, nowLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
-import { keepTheme, keptTheme, THEMES } from "./ui/theme";
+import { keepTheme, keptTheme, onThemeChange, THEMES } from "./ui/theme";
 import { useToasts } from "./ui/toasts";
 
 interface ShellProps {
@@ -202,7 +202,7 @@ function SignOutButton() {
 const THEME_ICONS = { auto: "auto", light: "sun", dark: "moon" } as const;
 
 function ThemeButton() {
-  const [theme, setTheme] = useState(keptTheme);
+  const theme = useSyncExternalStore(onThemeChange, keptTheme);
   const next = THEMES[(THEMES.indexOf(theme) + 1) % THEMES.length] ?? "auto";
   return (
     <button
@@ -210,10 +210,7 @@ function ThemeButton() {
       className="icon-button"
       aria-label={`Theme: ${theme}. Change to ${next}`}
       title={`Theme: ${theme}`}
-      onClick={() => {
-        keepTheme(next);
-        setTheme(next);
-      }}
+      onClick={() => keepTheme(next)}
     >
       <Icon name={THEME_ICONS[theme]} />
     </button>

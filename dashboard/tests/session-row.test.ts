@@ -75,7 +75,7 @@ test("parent shows the worst of its tree", () => {
       { words: "2 children: 1 failed", worst: "failed" },
     ],
     [
-      { child_count: 3, children_failed: 1, children_running: 1, children_waiting: 1 },
+      { child_count: 3, children_failed: 1, children_running: 2, children_waiting: 1 },
       { words: "3 children: 1 waiting, 1 failed, 1 running", worst: "waiting" },
     ],
     [

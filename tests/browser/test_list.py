@@ -183,7 +183,7 @@ def test_list_can_be_used_by_keyboard_alone(own: RunningManager, visit: Open, fi
     expect(bar).to_contain_text("2 sessions selected")
     expect(bar.get_by_role("button", name="Stop 1 of 2")).to_be_visible()
     page.keyboard.press("s")
-    dialog = page.get_by_role("dialog", name="Stop login?")
+    dialog = page.get_by_role("dialog", name="Stop “login”?")
     expect(dialog).to_be_visible()
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)

@@ -118,7 +118,7 @@ def test_each_kind_has_its_row_reason_and_acts(
     dialog = page.get_by_role("dialog", name="Stop 3 runs?")
     assert dialog.get_by_role("listitem").all_inner_texts() == ["helper-one", "lead", "a-run"]
     dialog.get_by_role("button", name="Stop all 3").click()
-    expect(page.get_by_test_id("toasts")).to_contain_text("Stop requested for 3 runs.")
+    expect(page.get_by_test_id("toasts")).to_contain_text("3 sessions asked to stop.")
     asked = filled.get("/sessions/a-run/runs/1/requests").json["requests"]
     assert [each["kind"] for each in asked] == ["stop"]
     page.get_by_role("button", name="Mark all as seen").click()

@@ -170,13 +170,13 @@ export async function renameSession(sessionId: string, session_name: string): Pr
   return changeSession(sessionId, { session_name });
 }
 
+export async function archiveSession(sessionId: string, archived: boolean): Promise<Session> {
+  return changeSession(sessionId, { archived });
+}
+
 /** Note the newest run whose end a person has seen; the number before it undoes that. */
 export async function markSeen(sessionId: string, seen_run: number): Promise<Session> {
   return changeSession(sessionId, { seen_run });
-}
-
-export async function archiveSession(sessionId: string, archived: boolean): Promise<Session> {
-  return changeSession(sessionId, { archived });
 }
 
 async function changeSession(sessionId: string, body: Readonly<Record<string, unknown>>): Promise<Session> {

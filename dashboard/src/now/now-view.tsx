@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { useActs } from "../hooks/use-acts";
 import { useDone, useNeeding } from "../hooks/use-attention";
 import { useQuestions } from "../hooks/use-questions";
 import { useSessions } from "../hooks/use-sessions";
@@ -9,6 +10,7 @@ import { isSeeable } from "../text/attention";
 import { CommandLine } from "../ui/command-line";
 import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
+import { StopDialog } from "../ui/stop-dialog";
 import { defaultFilter, isRunning, type Session, type SessionFilter, takesRequests } from "../wire";
 import "../styles/session-page.css";
 import "../styles/content.css";
@@ -16,7 +18,6 @@ import "../styles/rich-text.css";
 import "../styles/now.css";
 import { BellButton } from "./bell-button";
 import { Row, type RowActs } from "./now-row";
-import { StopDialog } from "./stop-dialog";
 import { Today } from "./today";
 import { useNowKeys } from "./use-now-keys";
 import { useSeenMarks } from "./use-seen-marks";
@@ -33,6 +34,7 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
   const running = useSessions(RUNNING);
   const { questions } = useQuestions();
   const marks = useSeenMarks();
+  const { stop } = useActs();
   const sections = useMemo(
     () =>
       sectionsOf({
@@ -151,7 +153,16 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
       )}
       {rows.length === 0 && <Nothing />}
       <Today counting={counting} />
-      {stopping.length > 0 && <StopDialog sessions={stopping} onClose={() => setStopping(NONE)} />}
+      {stopping.length > 0 && (
+        <StopDialog
+          sessions={stopping}
+          onClose={() => setStopping(NONE)}
+          onStop={() => {
+            setStopping(NONE);
+            void stop(stopping);
+          }}
+        />
+      )}
     </div>
   );
 }

@@ -35,7 +35,7 @@ export function NoHits({ filter }: { filter: SearchFilter }) {
 }
 
 /** Return a query whose last word can be continued; null if it has more than words. */
-function asPrefix(query: string): string | null {
+export function asPrefix(query: string): string | null {
   const words = query.trim();
   return /^[\p{L}\p{N}\s]*[\p{L}\p{N}]{3}$/u.test(words) ? `${words}*` : null;
 }

@@ -1,7 +1,7 @@
 import { useState } from "react";
+import type { Acts } from "../hooks/use-acts";
 import { plural, wholeNumber } from "../text/format";
 import { Dialog } from "../ui/dialog";
-import type { Acts } from "./use-acts";
 import type { Selected } from "./use-selected";
 
 interface SelectionBarProps {

@@ -1,6 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
 import { useKeepPlace, usePlaceLeft } from "../hooks/left-place";
+import { useActs } from "../hooks/use-acts";
 import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
 import { replaceRoute } from "../hooks/use-route";
@@ -17,13 +18,12 @@ import {
 import { toggled } from "../state/sets";
 import { wholeNumber } from "../text/format";
 import { type ListAddress, sessionsLink } from "../text/route";
+import { StopDialog } from "../ui/stop-dialog";
 import { type Session, type SessionFilter, takesRequests } from "../wire";
 import { ListFoot } from "./list-foot";
 import { SelectionBar } from "./selection-bar";
 import { SessionRow } from "./session-row";
-import { StopDialog } from "./stop-dialog";
 import { columnsFor, TableHead } from "./table-head";
-import { useActs } from "./use-acts";
 import { useChildren } from "./use-children";
 import { listPlace, useReturn } from "./use-return";
 import { useKeepInPlace, useRows } from "./use-rows";

@@ -37,8 +37,7 @@ export function markOf({ state, denied_calls }: Session): SessionState | "denied
 /** The cost of all runs; null if the session had nothing to pay for. */
 export function costWords(session: Session): string | null {
   const { usage } = session;
-  if (hasCost(usage)) return cost(usage);
-  if (isRunning(session)) return "…";
+  if (hasCost(usage) || isRunning(session)) return cost(usage, isRunning(session));
   return session.executor === "command" ? null : "unknown";
 }
 
@@ -53,15 +52,14 @@ export function tookSeconds({ took_seconds, started_at, finished_at }: Session, 
   return took_seconds + open;
 }
 
-const CHILD_STATES = [
-  ["waiting", "children_waiting"],
-  ["failed", "children_failed"],
-  ["running", "children_running"],
-] as const;
-
 /** The numbers of waiting, failed and running sessions below a session, and the worst state; null without any. */
 export function childrenWords(session: Session): { words: string; worst: SessionState } | null {
-  const counts = CHILD_STATES.map(([state, count]) => [state, session[count]] as const);
+  const { children_waiting, children_failed, children_running } = session;
+  const counts = [
+    ["waiting", children_waiting],
+    ["failed", children_failed],
+    ["running", children_running - children_waiting],
+  ] as const;
   const told = counts.filter(([, count]) => count > 0);
   const worst = told[0]?.[0];
   if (worst === undefined) return null;

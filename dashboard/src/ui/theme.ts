@@ -5,6 +5,13 @@ export type Theme = (typeof THEMES)[number];
 
 const KEY = "agent-session-manager.theme";
 
+const watchers = new Set<() => void>();
+
+export function onThemeChange(watcher: () => void): () => void {
+  watchers.add(watcher);
+  return () => watchers.delete(watcher);
+}
+
 export function keptTheme(): Theme {
   return THEMES.find((theme) => theme === localStorage.getItem(KEY)) ?? "auto";
 }
@@ -16,4 +23,5 @@ export function applyTheme(theme: Theme): void {
 export function keepTheme(theme: Theme): void {
   localStorage.setItem(KEY, theme);
   applyTheme(theme);
+  for (const watcher of watchers) watcher();
 }

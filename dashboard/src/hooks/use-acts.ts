@@ -1,11 +1,11 @@
 import { useEffect, useRef, useState } from "react";
 import { explain } from "../api/errors";
-import { archiveSession, deleteSession, requestStop } from "../api/routes";
-import { useSessionsFeed } from "../hooks/sessions-feed-provider";
+import { archiveSession, deleteSession, markSeen, requestStop } from "../api/routes";
 import { forEach } from "../state/each";
 import { plural } from "../text/format";
 import { useToasts } from "../ui/toasts";
 import { isRunning, type Session } from "../wire";
+import { useSessionsFeed } from "./sessions-feed-provider";
 
 /** An action on sessions that takes a while. */
 export interface Progress {
@@ -19,6 +19,7 @@ export interface Acts {
   stop(sessions: readonly Session[]): Promise<void>;
   archive(sessions: readonly Session[], isArchived: boolean): Promise<void>;
   remove(sessions: readonly Session[]): Promise<void>;
+  markSeen(sessions: readonly Session[]): Promise<void>;
 }
 
 /** Number of answers to show at once; the feed reports those of more. */
@@ -76,6 +77,12 @@ export function useActs(): Acts {
     async stop(sessions) {
       const close = await act(sessions, "asked to stop", requestStop);
       stopping.current = { ids: sessions.map(({ session_id }) => session_id), close };
+    },
+    async markSeen(sessions) {
+      const learnFrom = sessions.length <= MAX_LEARNT ? learn : () => undefined;
+      await act(sessions, "marked as seen", async ({ session_id, run }) =>
+        learnFrom(await markSeen(session_id, run)),
+      );
     },
     async remove(sessions) {
       await act(sessions, "deleted", async ({ session_id }) => {

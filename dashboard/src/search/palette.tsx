@@ -1,0 +1,64 @@
+import { useEffect, useEffectEvent, useState } from "react";
+import { loadSessions } from "../api/routes";
+import { useActs } from "../hooks/use-acts";
+import type { Route } from "../text/route";
+import { StopDialog } from "../ui/stop-dialog";
+import { useToasts } from "../ui/toasts";
+import { defaultFilter, type Session, takesRequests } from "../wire";
+import { PaletteDialog } from "./palette-dialog";
+
+/** Ctrl K: one box that finds sessions and events, and acts. */
+export function Palette({ route }: { route: Route }) {
+  const [isOpen, setOpen] = useState(false);
+  const [stopping, setStopping] = useState<readonly Session[]>([]);
+  const acts = useActs();
+  const { show } = useToasts();
+
+  const onKey = useEffectEvent((event: KeyboardEvent) => {
+    const isKey = (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey && event.key === "k";
+    if (!isKey) return;
+    event.preventDefault(); // a browser would go to its own search box
+    if (document.querySelector("dialog[open]") === null) setOpen(true);
+  });
+  useEffect(() => {
+    const listen = (event: KeyboardEvent) => onKey(event);
+    window.addEventListener("keydown", listen);
+    return () => window.removeEventListener("keydown", listen);
+  }, []);
+
+  async function stopAll(): Promise<void> {
+    const open = await loadSessions({ ...defaultFilter, state: ["running", "waiting"], archived: "all" });
+    const running = open.filter(takesRequests);
+    if (running.length === 0) show({ text: "Nothing is running." });
+    setStopping(running);
+  }
+
+  async function markAllSeen(): Promise<void> {
+    await acts.markSeen(
+      await loadSessions({ ...defaultFilter, attention: ["failed", "denied", "question", "done"] }),
+    );
+  }
+
+  return (
+    <>
+      {isOpen && (
+        <PaletteDialog
+          shownId={route.view === "session" ? route.sessionId : null}
+          onStopAll={stopAll}
+          onMarkAllSeen={markAllSeen}
+          onClose={() => setOpen(false)}
+        />
+      )}
+      {stopping.length > 0 && (
+        <StopDialog
+          sessions={stopping}
+          onClose={() => setStopping([])}
+          onStop={() => {
+            setStopping([]);
+            void acts.stop(stopping);
+          }}
+        />
+      )}
+    </>
+  );
+}
