@@ -80,14 +80,13 @@ def outcomes(acp: Acp) -> list[Any]:
         (("allow_once", "allow_always", "reject_once"), REJECTED),
         (("allow_once", "reject_always", "consent"), CANCELLED),
         (("reject_once", "reject_once"), CANCELLED),  # one id for both: it says nothing
-        ((), CANCELLED),
+        *((odd, CANCELLED) for odd in ((), 5, -1.5, True, "no", {"a": 1}, [5, {"kind": {}}])),
     ],
 )
-def test_request_is_refused_by_kind(
-    acp: Acp, kinds: tuple[str, ...], expected: dict[str, Any]
-) -> None:
+def test_request_is_refused_by_kind(acp: Acp, kinds: Any, expected: dict[str, Any]) -> None:
     acp.mode = "dontAsk"
-    request = ask(*kinds) if kinds else ["ask", {}]
+    is_known = isinstance(kinds, tuple) and kinds
+    request = ask(*kinds) if is_known else ["ask", {"options": kinds}]
     events = acp.play(SERVE, RUN, request, text("Then not."), DONE)
     assert outcomes(acp) == [expected]
     assert len(acp.sent("session/cancel")) == (expected is CANCELLED)

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from agent_orchestrator.acp.tool_calls import ToolCalls
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation
 from tests.acp.conftest import DONE, SERVE, Acp, Step, ask, call, of_type, text, texts, update
@@ -202,6 +205,25 @@ def test_odd_output_is_kept_and_answered(acp: Acp) -> None:
     assert [event["method"] for event in of_type(events, "agent_update")] == [
         "x/y", "session/update", "session/update",
     ]  # fmt: skip
+
+
+def test_message_that_is_not_understood_costs_itself(
+    acp: Acp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr(ToolCalls, "upsert", fail)
+    monkeypatch.setattr(ToolCalls, "asked", fail)
+    events = acp.play(SERVE, call(kind="read"), ask(), text("Done."), DONE)
+    assert stop_of(events) == ("completed", None)
+    assert texts(events) == ["Done."]
+    notes = [event["content"][0]["text"] for event in of_type(events, "diagnostic")]
+    assert [note.split("'")[1] for note in notes] == [
+        "session/update",
+        "session/request_permission",
+    ]
+    assert [answer["error"]["code"] for answer in acp.answers()] == [-32602]
 
 
 def test_flood_and_long_lines_are_bounded(acp: Acp) -> None:

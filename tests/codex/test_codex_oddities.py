@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from agent_orchestrator.codex.questions import USER_INPUT
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import EVENT_BYTES_LIMIT
 from agent_orchestrator.executors.base import ExecutorError
@@ -70,6 +71,16 @@ def test_garbage_and_novelties_do_no_harm(tmp_path: Path) -> None:
     assert update["method"] == "novelty/came"
     refusal = json.loads(text_of(only(events, "message")[1]))
     assert refusal["code"] == -32601
+
+
+def test_messages_of_odd_forms_do_no_harm(tmp_path: Path) -> None:
+    started = "mcpServer/startupStatus/updated"
+    values: tuple[Any, ...] = ([], {}, 5)
+    acts: list[list[Any]] = [["send", started, {"name": odd, "status": odd}] for odd in values]
+    acts += [["ask", USER_INPUT, {"questions": [{"options": odd}]}] for odd in (5, True, [5])]
+    events = play(tmp_path, *acts, SAID, END)
+    assert error_of(events) is None
+    assert only(events, "diagnostic") == []
 
 
 def test_floods_and_long_lines_are_bounded(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class AcpExecutor:
         self._allowed = servers.allowed
         connection = await Connection.start(self._execution, self._preset, self._mode, servers)
         self._connection = connection
-        self._messages = MessageReader(connection.rpc.messages(), self._handle)
+        self._messages = MessageReader(connection.rpc, self._handle)
         try:
             async with contextlib.aclosing(self._events(connection, prompt)) as events:
                 reader = EventReader(events, partial(self._begin_stop, connection))

@@ -81,8 +81,10 @@ def permission_asked(params: Json, call: ToolCall) -> Asked:
 
 def choices_of(params: Json) -> tuple[Choice, ...]:
     """Return the choices of a request whose meaning is known; at least one denies."""
-    options = params.get("options")
-    options = [each for each in options if isinstance(each, dict)] if options else []
+    offered = params.get("options")
+    options = (
+        [each for each in offered if isinstance(each, dict)] if isinstance(offered, list) else []
+    )
     times = Counter(str(option.get("optionId")) for option in options)
     choices = []
     for option in options:

@@ -76,7 +76,7 @@ class CodexExecutor:
         self._translation.note_message(prompt_id)
         path = self._codex_path or find_codex(self._execution.environment)
         server = self._server = await AppServer.start(self._execution, path)
-        self._messages = MessageReader(server.rpc.messages(), self._handle, at_end=self._note_end)
+        self._messages = MessageReader(server.rpc, self._handle, at_end=self._note_end)
         try:
             async with contextlib.aclosing(self._events(server, prompt, prompt_id)) as events:
                 reader = EventReader(events, partial(self._stop, server))
@@ -225,7 +225,9 @@ class CodexExecutor:
     def _note(self, message: Notification) -> None:
         """Note what waiting tasks wait for."""
         match message:
-            case Notification("mcpServer/startupStatus/updated", {"name": name, "status": status}):
+            case Notification(
+                "mcpServer/startupStatus/updated", {"name": str(name), "status": str(status)}
+            ):
                 self._starting -= {name} if status in _STARTED else set()
                 if not self._starting:
                     self._are_started.set()

@@ -162,7 +162,6 @@ def _elicitation(params: Json, joined: Json) -> Question:
 
 
 def _items(params: Json) -> tuple[Item, ...]:
-    questions = params.get("questions")
     return tuple(
         Item(
             item_id=str(each.get("id")),
@@ -170,14 +169,18 @@ def _items(params: Json) -> tuple[Item, ...]:
             header=_text(each.get("header")),
             options=tuple(
                 Option(label=str(option.get("label")), description=_text(option.get("description")))
-                for option in each.get("options") or ()
+                for option in _list(each.get("options"))
                 if isinstance(option, dict)
             ),
-            is_free=bool(each.get("isOther")) or not each.get("options"),
+            is_free=bool(each.get("isOther")) or not _list(each.get("options")),
         )
-        for each in (questions if isinstance(questions, list) else ())
+        for each in _list(params.get("questions"))
         if isinstance(each, dict)
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _diff(changes: Any) -> str | None:

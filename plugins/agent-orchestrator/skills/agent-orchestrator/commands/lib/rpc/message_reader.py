@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from typing import Any
 
 from ..events.event import Event
-from .json_rpc import Call, Notification, PeerGoneError
+from ..events.prepare import create_event, text_content
+from ..executors.base import ExecutorError
+from .json_rpc import Call, JsonRpc, Notification, PeerGoneError, RpcError
+
+logger = logging.getLogger(__name__)
 
 Message = Notification | Call
+
+_INVALID = -32602
 
 
 class MessageReader:
@@ -17,13 +25,14 @@ class MessageReader:
 
     def __init__(
         self,
-        messages: AsyncGenerator[Message, None],
+        rpc: JsonRpc,
         handle: Callable[[Message], AsyncGenerator[Event, None]],
         *,
         at_end: Callable[[], None] | None = None,
     ) -> None:
         """`at_end` is called when the agent has ended, before the wait for the work."""
-        self._messages = messages
+        self._rpc = rpc
+        self._messages = rpc.messages()
         self._handle = handle
         self._at_end = at_end
         self._reading: asyncio.Future[Message | None] | None = None
@@ -48,12 +57,30 @@ class MessageReader:
                     await asyncio.wait({task})
                     break
                 self._reading = None
-                async for event in self._handle(message):
+                async for event in self._events_of(message):
                     yield event
             await task
         finally:
             task.cancel()
             await asyncio.wait({task})
+
+    async def _events_of(self, message: Message) -> AsyncGenerator[Event, None]:
+        """Yield the events of a message. One of an unexpected form costs itself, and not the run.
+
+        A request is refused, because its agent waits for an answer.
+        """
+        try:
+            async with aclosing(self._handle(message)) as events:
+                async for event in events:
+                    yield event
+        except (ExecutorError, RpcError, PeerGoneError):
+            raise
+        except Exception as exc:
+            logger.exception("a message of the agent could not be handled")
+            note = f"a message {message.method!r} of the agent was left out: {exc!r}"
+            yield create_event("diagnostic", content=text_content(note))
+            if isinstance(message, Call):
+                await self._rpc.refuse(message, _INVALID, "its form was not understood")
 
     def _taken(self, reading: asyncio.Future[Message | None]) -> Message | None:
         """Return the message that was read; None after the last one."""
