@@ -69,7 +69,8 @@ AROUND = 5
 @click.option(
     "--full",
     is_flag=True,
-    help=f"On a terminal, show whole outputs. Default: their first {MAX_LINES} lines.",
+    help=f"On a terminal, show whole outputs. Default: their first {MAX_LINES} lines; with "
+    "`--follow`, the output of a program is whole.",
 )
 @project_option
 @json_option("Print each event as JSON on a line of its own, with times in UTC and without a mark.")
@@ -125,7 +126,7 @@ def main(
     with open_manager(config) as manager:
         named = [resolve(manager, session, config, reach=True) for session in sessions]
         found = [*{session["session_id"]: session for session in named}.values()]
-        logs = Logs(found, look, marked=around, as_json=as_json)
+        logs = Logs(found, look, marked=around, as_json=as_json, cuts_programs=not follow_on)
         if follow_on:
             logs.follow(manager, part, is_shown, partial(click.echo, nl=False))
         else:

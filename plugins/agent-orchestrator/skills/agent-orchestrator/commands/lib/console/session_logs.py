@@ -27,13 +27,21 @@ class Logs:
     """The events of sessions as text, or each as a line of JSON."""
 
     def __init__(
-        self, sessions: Sequence[Json], look: Look, *, marked: int | None, as_json: bool
+        self,
+        sessions: Sequence[Json],
+        look: Look,
+        *,
+        marked: int | None,
+        as_json: bool,
+        cuts_programs: bool,
     ) -> None:
+        """Prepare the texts. `cuts_programs` means that the output of programs is cut, too."""
         self._sessions = sessions
         self._as_json = as_json
         self._texts = {
             each["session_id"]: EventText(
-                marked=marked, look=look.of_session(each["executor"] == "command")
+                marked=marked,
+                look=look.of_session(cuts_programs and each["executor"] == "command"),
             )
             for each in sessions
         }
