@@ -109,8 +109,11 @@ def test_each_kind_has_its_row_reason_and_acts(
     expect(page.locator(".today")).to_contain_text("Today $0.07 in 1 project; 5 runs still")
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        picture(page, f"now-{scheme}")
-        expect_accessible(page)
+        for width in (390, DESKTOP["width"]):
+            page.set_viewport_size({**DESKTOP, "width": width})
+            picture(page, f"now-{scheme}-{width}")
+            expect_accessible(page)
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="Resume…: copies the command for port-parser").click()
     copied = "() => navigator.clipboard.readText()"
     wait_for(lambda: "ao-resume port-parser" in page.evaluate(copied), "the command is copied")
