@@ -8,6 +8,7 @@ import { Icon } from "../ui/icons";
 import { useFacets } from "../ui/session-fields";
 import type { Session } from "../wire";
 import { FilterBox } from "./filter-box";
+import "../styles/list-bar.css";
 
 const SAVED: readonly (readonly [name: string, query: string])[] = [
   ["Needs me", "needs:me"],
