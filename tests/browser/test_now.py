@@ -110,7 +110,7 @@ def test_each_kind_has_its_row_reason_and_acts(
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
         for width in (390, DESKTOP["width"]):
-            page.set_viewport_size({**DESKTOP, "width": width})
+            page.set_viewport_size({"width": width, "height": DESKTOP["height"]})
             picture(page, f"now-{scheme}-{width}")
             expect_accessible(page)
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width
