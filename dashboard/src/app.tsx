@@ -1,20 +1,17 @@
 import { useState, useSyncExternalStore } from "react";
 import type { Connection } from "./api/stream";
 import { currentToken, watchToken } from "./api/token";
-import { CostView } from "./cost/cost-view";
 import { Entry } from "./entry";
 import { useRingsBell } from "./hooks/bell";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
-import { NowView } from "./now/now-view";
 import { Palette } from "./search/palette";
 import { SearchView } from "./search/search-view";
-import { SessionsView } from "./session-list/sessions-view";
-import { SessionView } from "./session-page/session-view";
 import { Shell } from "./shell";
 import { nowLink, type Route } from "./text/route";
 import { Boundary } from "./ui/boundary";
 import { Empty } from "./ui/empty";
+import { VIEWS, View } from "./views";
 
 export function App() {
   const token = useSyncExternalStore(watchToken, currentToken);
@@ -47,27 +44,34 @@ function Broken() {
   );
 }
 
-function Place({ route, onConnection }: { route: Route; onConnection: (connection: Connection) => void }) {
+interface PlaceProps {
+  readonly route: Route;
+  onConnection(connection: Connection): void;
+}
+
+function Place({ route, onConnection }: PlaceProps) {
   switch (route.view) {
     case "now":
-      return <NowView isAnswering={route.isAnswering} />;
     case "code":
-      return <NowView isAnswering={false} />;
+      return <View file={VIEWS.now} props={{ isAnswering: route.view === "now" && route.isAnswering }} />;
     case "cost":
-      return <CostView place={route.place} />;
+      return <View file={VIEWS.cost} props={{ place: route.place }} />;
     case "sessions":
-      return <SessionsView address={route.list} />;
+      return <View file={VIEWS.sessions} props={{ address: route.list }} />;
     case "search":
       return <SearchView filter={route.filter} />;
     case "session":
       return (
-        <SessionView
+        <View
           key={route.sessionId}
-          sessionId={route.sessionId}
-          seq={route.seq}
-          query={route.query}
-          part={route.part}
-          onConnection={onConnection}
+          file={VIEWS.session}
+          props={{
+            sessionId: route.sessionId,
+            seq: route.seq,
+            query: route.query,
+            part: route.part,
+            onConnection,
+          }}
         />
       );
     case "unknown":

@@ -8,8 +8,10 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/questions.css";
 import "./styles/shell.css";
+import { parseRoute } from "./text/route";
 import { applyTheme, keptTheme } from "./ui/theme";
 import { ToastProvider } from "./ui/toasts";
+import { loadAllViews, loadView } from "./views";
 
 applyTheme(keptTheme());
 joinTabs();
@@ -27,6 +29,7 @@ const queries = new QueryClient({
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("the page has no #root");
+await loadView(parseRoute(window.location.hash));
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
@@ -36,3 +39,4 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 );
+loadAllViews();

@@ -1,6 +1,7 @@
+import { gfmFromMarkdown } from "mdast-util-gfm";
+import { gfm } from "micromark-extension-gfm";
 import { isValidElement, memo, type ReactNode } from "react";
-import ReactMarkdown, { type Components } from "react-markdown";
-import remarkGfm from "remark-gfm";
+import ReactMarkdown, { type Components, type Options } from "react-markdown";
 import { safeLink } from "../../text/links";
 import { visible } from "../../text/visible";
 import { Code } from "./code";
@@ -22,7 +23,14 @@ const Markdown = memo(function Markdown({ text }: { text: string }) {
 
 export default Markdown;
 
-const PLUGINS = [remarkGfm];
+type Plugin = Extract<NonNullable<Options["remarkPlugins"]>[number], (...settings: never[]) => unknown>;
+
+/** Read GitHub's Markdown: tables, task lists and links. `remark-gfm` has all that writes it, too. */
+const readGfm: Plugin = function () {
+  this.data({ micromarkExtensions: [gfm()], fromMarkdownExtensions: gfmFromMarkdown() } as object);
+};
+
+const PLUGINS = [readGfm];
 
 const COMPONENTS: Components = {
   a: ({ href, children }) => <OutsideLink href={href}>{children}</OutsideLink>,
