@@ -39,3 +39,15 @@ def append(api: Api, session_id: str, *events: dict[str, Any]) -> None:
 def says(text: str, role: str = "assistant") -> dict[str, Any]:
     content = [{"type": "text", "text": text}]
     return {"event_type": "message", "role": role, "content": content}
+
+
+def call(number: int, tool: str, tool_input: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    use = f"call-{number}"
+    common = {"event_type": "pre_tool", "tool_name": tool, "tool_use_id": use}
+    return {**common, "tool_input": tool_input, **fields}
+
+
+def result(number: int, tool: str, output: Any, **fields: Any) -> dict[str, Any]:
+    use = f"call-{number}"
+    common = {"event_type": "post_tool", "tool_name": tool, "tool_use_id": use}
+    return {**common, "tool_output": output, **fields}
