@@ -218,7 +218,7 @@ class Shell:
         """Start a command on a new terminal; use it in a `with` block, which ends the command."""
         self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
-        environment = {"TERM": "xterm", **self.environment}
+        environment = {"TERM": "xterm", "PAGER": "cat", **self.environment}
         process: Process
         if self._forks:
             process = ForkedProgram(

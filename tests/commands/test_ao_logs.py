@@ -173,7 +173,7 @@ def test_terminal_shows_edits_and_the_beginning_of_outputs(
     for line in ("\x1b[31m-two\x1b[0m", "\x1b[32m+three\x1b[0m", "usage: 5 in, 7 out, $0.07"):
         assert line in screen
     assert "    11\nPAGED    \x1b[2m… 3,988 more lines, --full shows them\x1b[0m\n" in screen
-    plain = shell.having(NO_COLOR="1", PAGER="cat")
+    plain = shell.having(NO_COLOR="1")
     with plain.on_terminal("ao-logs", "x", "--after", "9", "--full") as terminal:
         screen = terminal.end()[1]
     assert "\x1b" not in screen and "    3999\n" in screen
@@ -244,7 +244,7 @@ def test_hostile_text_shows_no_controls_and_forges_no_event(
             {"event_type": "session_stop", "reason": forged, "error": forged},
         ],
     )
-    plain = shell.having(NO_COLOR="1", PAGER="cat")
+    plain = shell.having(NO_COLOR="1")
     with plain.on_terminal("ao-logs", "x") as terminal:
         code, screen = terminal.end()
     assert code == DONE
