@@ -215,10 +215,14 @@ class Shell:
         return done.stdout
 
     def on_terminal(self, name: str, *arguments: str) -> Terminal:
-        """Start a command on a new terminal; use it in a `with` block, which ends the command."""
+        """Start a command on a new terminal; use it in a `with` block, which ends the command.
+
+        The terminal has colours only in a shell with an empty NO_COLOR.
+        """
         self.state_dirs.add(self.state_dir)
         ours, theirs = os.openpty()
-        environment = {"TERM": "xterm", "PAGER": "cat", **self.environment}
+        plain = {"TERM": "xterm", "NO_COLOR": "1", "PAGER": "cat"}
+        environment = {**plain, **self.environment}
         process: Process
         if self._forks:
             process = ForkedProgram(

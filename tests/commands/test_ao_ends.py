@@ -10,7 +10,7 @@ from tests.commands.shell import DONE, FAILED, Shell
 
 def test_terminal_shows_progress_and_then_the_answer(shell: Shell) -> None:
     command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer")
-    with shell.on_terminal(*command) as terminal:
+    with shell.having(NO_COLOR="").on_terminal(*command) as terminal:
         code, screen = terminal.end()
     assert code == DONE
     progress, _, end = screen.rpartition("the answer\n")

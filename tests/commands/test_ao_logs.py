@@ -165,7 +165,7 @@ def test_terminal_shows_edits_and_the_beginning_of_outputs(
             {"event_type": "usage", "usage": usage},
         ],
     )
-    paged = shell.having(PAGER="sed s/^/PAGED/")
+    paged = shell.having(NO_COLOR="", PAGER="sed s/^/PAGED/")
     with paged.on_terminal("ao-logs", "x", "--after", "9") as terminal:
         code, screen = terminal.end()
     assert code == DONE
@@ -204,7 +204,7 @@ def test_follow_shows_new_events_until_the_run_ends(
     shell: Shell, gate: Gate, started: Path
 ) -> None:
     start_detached(shell, "x", started, gate)
-    with shell.having(NO_COLOR="1").on_terminal("ao-logs", "x", "--follow") as terminal:
+    with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
         terminal.shows("user\n    hi\n")
         gate.open("the answer")
         code, screen = terminal.end()
