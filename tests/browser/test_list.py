@@ -291,6 +291,10 @@ def test_long_list_keeps_its_position_and_renders_few_rows(
     expect(bar).to_contain_text(f"{count + 2} sessions selected")
     page.get_by_role("checkbox", name="Select fresh-one").uncheck()
     expect(bar.get_by_role("button", name=f"Stop {count + 1}", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")  # with the focus in a check box
+    expect(bar).to_have_count(0)
+    everything.check()
+    page.get_by_role("checkbox", name="Select fresh-one").uncheck()
     bar.get_by_role("button", name="Archive").click()
     expect_shown(page, "fresh-one")
     expect(foot).to_contain_text("1 session,")
