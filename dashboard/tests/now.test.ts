@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sectionsOf, summaryOf } from "../src/state/now";
 import { LOOK_MS, SeenWatch } from "../src/state/seen-watch";
-import { childrenWords, isSeeable, noticeOf, reasonOf } from "../src/text/attention";
-import { sessionsBehind } from "../src/text/sessions-query";
+import { isSeeable, noticeOf, reasonOf } from "../src/text/attention";
 import type { AttentionKind, OpenQuestion, Session } from "../src/wire";
 import { aSession } from "./support";
 
@@ -61,13 +60,6 @@ test("only ends of runs can be seen", () => {
     "question",
     "done",
   ]);
-});
-
-test("a parent tells the worst of its tree first", () => {
-  expect(childrenWords(aSession({ child_count: 4 }))).toBeNull();
-  const counts = { child_count: 4, children_running: 2, children_waiting: 1, children_failed: 1 };
-  expect(childrenWords(aSession(counts))).toBe("4 children: 1 waiting, 1 failed, 1 running");
-  expect(childrenWords(aSession({ child_count: 1, children_failed: 1 }))).toBe("1 child: 1 failed");
 });
 
 describe("the rows of Now", () => {
@@ -155,18 +147,4 @@ describe("the end of a run", () => {
     watch.look(2);
     expect(timers.map(({ isStopped }) => isStopped)).toEqual([true, true, false]);
   });
-});
-
-test.each([
-  [{}, null],
-  [{ project: null }, null],
-  [{ project: "/home/me/shop", since: "7d" }, "project:/home/me/shop since:7d"],
-  [{ project: '/home/me/my "shop"' }, 'project:"/home/me/my \\"shop\\""'],
-  [
-    { model: "opus-5.5", since: "2026-01-01", until: "2026-01-02" },
-    "model:opus-5.5 since:2026-01-01 until:2026-01-02",
-  ],
-])("the sessions behind %o are found", (behind, query) => {
-  const link = sessionsBehind(behind);
-  expect(new URLSearchParams(link.split("?")[1] ?? "").get("q")).toBe(query);
 });

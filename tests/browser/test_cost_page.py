@@ -67,9 +67,7 @@ def test_table_turns_and_leads_to_the_sessions(own: RunningManager, visit: Open,
         picture(page, f"cost-{scheme}")
         expect_accessible(page)
     shop = table.get_by_role("link", name="$0.41")
-    assert shop.get_attribute("href") == (
-        "#/sessions?q=project%3A%22%2Fwork%2Fmy+shop%22+since%3Atoday"
-    )
+    assert shop.get_attribute("href") == ("#/sessions?q=project:%22/work/my+shop%22+since:today")
     group = page.get_by_role("group", name="By")
     for by, names in {
         "agent": ["fixer", "porter", "claude"],

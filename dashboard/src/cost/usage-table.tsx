@@ -1,8 +1,8 @@
 import { type CostLine, totalTokens } from "../state/usage";
 import { type CostPlace, periodTokens } from "../text/cost-place";
 import { compactNumber, cost, hasCost, plural, wholeNumber } from "../text/format";
-import { sessionLink } from "../text/route";
-import { sessionsBehind } from "../text/sessions-query";
+import { sessionLink, sessionsLink } from "../text/route";
+import { type TokenName, token } from "../text/session-query";
 import { oneLine } from "../text/visible";
 import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";
@@ -155,11 +155,17 @@ function linkOf({ value }: CostLine, place: CostPlace): string | null {
       return sessionLink(value);
     case "day": {
       const day = localDay(value);
-      return sessionsBehind({ since: day, until: day });
+      return listOf({ since: day, until: day });
     }
     default:
-      return sessionsBehind({ [place.by]: value, ...periodTokens(place) });
+      return listOf({ [place.by]: value, ...periodTokens(place) });
   }
+}
+
+/** Return the link to the list with these tokens. */
+function listOf(tokens: Partial<Record<TokenName, string>>): string {
+  const names = Object.keys(tokens) as TokenName[];
+  return sessionsLink({ query: names.map((name) => token(name, tokens[name] ?? "")).join(" ") });
 }
 
 function localDay(moment: string): string {

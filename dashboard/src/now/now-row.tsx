@@ -2,10 +2,11 @@ import { getResult } from "../api/routes";
 import { useNow } from "../hooks/use-now";
 import { goTo } from "../hooks/use-route";
 import type { NowRow } from "../state/now";
-import { childrenWords, isSeeable, reasonOf } from "../text/attention";
+import { isSeeable, reasonOf } from "../text/attention";
 import { cost, hasCost, shortPath } from "../text/format";
 import { questionOf, subjectOf } from "../text/questions";
 import { sessionLink } from "../text/route";
+import { childrenWords } from "../text/session-row";
 import { resumeCommand } from "../text/shell";
 import { oneLine } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";
@@ -52,7 +53,7 @@ export function Row({ row, questions, isOpen, isSelected, acts }: RowProps) {
   const kind: RowKind = session.attention?.kind ?? "running";
   const { icon, words, title } = KINDS[kind];
   const name = oneLine(session.session_name);
-  const children = childrenWords(session);
+  const children = childrenWords(session)?.words;
   const isCounting = isRunning(session) && session.executor !== "command";
   return (
     <li

@@ -62,18 +62,6 @@ function wordsOfFailure({ reason, exit_code }: Session): string {
   }
 }
 
-/** Return how the sessions below a session stand, or null if there is nothing to say. */
-export function childrenWords(session: Session): string | null {
-  const states = [
-    [session.children_waiting, "waiting"],
-    [session.children_failed, "failed"],
-    [session.children_running - session.children_waiting, "running"],
-  ] as const;
-  const words = states.filter(([count]) => count > 0).map(([count, state]) => `${count} ${state}`);
-  if (words.length === 0) return null;
-  return `${session.child_count} ${session.child_count === 1 ? "child" : "children"}: ${words.join(", ")}`;
-}
-
 export interface Notice {
   readonly title: string;
   readonly body: string;
