@@ -79,7 +79,9 @@ def installed_in(site: Path) -> set[Package]:
 
 
 def site_of(cache: Path, command: str) -> Path:
-    (site,) = cache.glob(f"environments-v*/{command}-*/lib/python*/site-packages")
+    sites = cache.glob(f"environments-v*/{command}-*/lib/python*/site-packages")
+    # `ao-*` is also the beginning of all other commands.
+    (site,) = (each for each in sites if each.parents[2].name.rpartition("-")[0] == command)
     return site
 
 
