@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from agent_session_manager.sql.care.sums import rebuild_sums
 from tests.browser.filled_sessions import append, create, says
 from tests.store.promises.events import question
 from tests.support.api import Api
+from tests.support.indexed import wait_for_index
+from tests.support.manager import RunningManager
 
 SHOP, PARSER, DOCS = "/home/me/web-shop", "/home/me/parser", "/home/me/docs"
 PROJECTS = (SHOP, PARSER, DOCS)
@@ -118,7 +123,17 @@ ALL = (_ASKING, _LOGIN, _CHILD, *NEW, *SEEN)
 """All sessions; that of the session's page is `fix-login`, which has started `check-login`."""
 
 
-def fill(api: Api) -> None:
+def fill_two_weeks(manager: RunningManager, api: Api) -> None:
+    """Create all sessions, at times of two weeks, and restart the manager with its index."""
+    _fill(api)
+    assert manager.stop() == 0
+    _spread(manager)
+    manager.restart()
+    with Api(manager) as again:
+        wait_for_index(again)
+
+
+def _fill(api: Api) -> None:
     for work in (*reversed(SEEN), *reversed(NEW)):
         _begin(api, work)
         if work.name == "port-lexer":
@@ -141,6 +156,26 @@ def fill(api: Api) -> None:
     append(api, _LOGIN.session_id, *_conversation(), done)
     asked = question(title="Run `rm -r tests/data/2024`", tool_name="Bash")
     append(api, _ASKING.session_id, asked)
+
+
+def _spread(manager: RunningManager) -> None:
+    """Give the sessions their times of days, in the database itself."""
+    now = datetime.now(UTC)
+    with sqlite3.connect(manager.state_dir / "sessions.db") as database:
+        for work in ALL:
+            begin = int((now - timedelta(hours=work.hours_ago)).timestamp() * 1e6)
+            end = begin + int(work.minutes * 60e6)
+            row = (begin, end, work.session_id)
+            database.execute(
+                "UPDATE sessions SET created_at = ?, last_activity_at = ? WHERE session_id = ?", row
+            )
+            of_session = "session_number = (SELECT number FROM sessions WHERE session_id = ?)"
+            moments = (
+                "started_at = ?, finished_at = CASE WHEN finished_at IS NULL THEN NULL ELSE ? END"
+            )
+            database.execute(f"UPDATE runs SET {moments} WHERE {of_session}", row)
+        rebuild_sums(database)
+    database.close()
 
 
 def _begin(api: Api, work: Work, **fields: Any) -> None:

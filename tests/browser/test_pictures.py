@@ -5,19 +5,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from agent_session_manager.sql.care.sums import rebuild_sums
 from tests.browser.conftest import LOAD_MS, Visit
-from tests.browser.pictured_work import ALL, PROJECTS, fill
+from tests.browser.pictured_work import PROJECTS, fill_two_weeks
 from tests.support.api import Api
-from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
 
 Open = Callable[..., Visit]
@@ -43,26 +39,6 @@ DRAWN = (
 """True once every plot has a pixel drawn."""
 
 
-def spread_over_days(manager: RunningManager) -> None:
-    """Give the sessions their times of two weeks, in the database itself."""
-    now = datetime.now(UTC)
-    with sqlite3.connect(manager.state_dir / "sessions.db") as database:
-        for work in ALL:
-            begin = int((now - timedelta(hours=work.hours_ago)).timestamp() * 1e6)
-            end = begin + int(work.minutes * 60e6)
-            row = (begin, end, work.session_id)
-            database.execute(
-                "UPDATE sessions SET created_at = ?, last_activity_at = ? WHERE session_id = ?", row
-            )
-            of_session = "session_number = (SELECT number FROM sessions WHERE session_id = ?)"
-            moments = (
-                "started_at = ?, finished_at = CASE WHEN finished_at IS NULL THEN NULL ELSE ? END"
-            )
-            database.execute(f"UPDATE runs SET {moments} WHERE {of_session}", row)
-        rebuild_sums(database)
-    database.close()
-
-
 def test_pictures_can_be_made(
     own: RunningManager,
     api: Api,
@@ -70,12 +46,7 @@ def test_pictures_can_be_made(
     tmp_path: Path,
     request: pytest.FixtureRequest,
 ) -> None:
-    fill(api)
-    assert own.stop() == 0
-    spread_over_days(own)
-    own.restart()
-    with Api(own) as api:
-        wait_for_index(api)
+    fill_two_weeks(own, api)
     is_kept = request.config.getoption("--pictures")
     for scheme in ("light", "dark") if is_kept else ("light",):
         take_all(own, visit, scheme, tmp_path, is_kept=is_kept)

@@ -1,6 +1,7 @@
 import type { CSSProperties } from "react";
 import { useNow } from "../hooks/use-now";
 import { duration, plural, wholeNumber } from "../text/format";
+import { STATE_MEANINGS } from "../text/meanings";
 import { sessionLink } from "../text/route";
 import {
   costWords,
@@ -125,7 +126,7 @@ function Mark({ session }: { session: Session }) {
     <span
       className={`state state-${mark}`}
       data-testid="state"
-      title={executor ? `${words} · ${oneLine(executor)}` : words}
+      title={[words, executor && oneLine(executor), STATE_MEANINGS[state]].filter(Boolean).join(" · ")}
     >
       <Icon name={mark} />
       <span className="visually-hidden">{words}</span>

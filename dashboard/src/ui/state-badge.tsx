@@ -1,11 +1,12 @@
 import { useNow } from "../hooks/use-now";
 import { duration } from "../text/format";
+import { STATE_MEANINGS } from "../text/meanings";
 import type { Session, SessionState } from "../wire";
 import { Icon } from "./icons";
 
 export function StateBadge({ state }: { state: SessionState }) {
   return (
-    <span className={`state state-${state}`} data-testid="state">
+    <span className={`state state-${state}`} data-testid="state" title={STATE_MEANINGS[state]}>
       <Icon name={state} />
       {state}
     </span>

@@ -11,6 +11,7 @@ import {
   shortDuration,
   wholeNumber,
 } from "../../text/format";
+import { DIAGNOSTIC_MEANING, LATE_MEANING } from "../../text/meanings";
 import { subjectOf } from "../../text/questions";
 import { sessionLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
@@ -71,7 +72,11 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
             )}
           </div>
           <time className="event-time number" dateTime={event.at} title={fullTime(event.at)}>
-            {event.late && <span className="tag">late</span>}
+            {event.late && (
+              <span className="tag" title={LATE_MEANING}>
+                late
+              </span>
+            )}
             {event.inherited && <span className="tag">copied</span>}
             {clockTime(event.at)}
           </time>
@@ -198,7 +203,13 @@ function EventBody({ event, usage, isOpen, onToggle }: EventBodyProps) {
       return null; // has no row
     case "diagnostic":
       return (
-        <FoldRow {...fold} label="Diagnostic" gist={oneLine(event.text.slice(0, 300))} tone="warn">
+        <FoldRow
+          {...fold}
+          label="Diagnostic"
+          meaning={DIAGNOSTIC_MEANING}
+          gist={oneLine(event.text.slice(0, 300))}
+          tone="warn"
+        >
           <PlainText text={event.text} />
         </FoldRow>
       );
