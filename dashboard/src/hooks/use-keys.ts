@@ -20,8 +20,10 @@ export function useKeys(keys: KeyMap): void {
     let before = "";
     let beforeAt = 0;
     function onKey(event: KeyboardEvent): void {
-      if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isBusy(event.target))
+      if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey || isBusy(event.target)) {
+        before = ""; // another view had the sequence
         return;
+      }
       const isSequence = event.timeStamp - beforeAt < SEQUENCE_MS;
       // The key after the prefix is not a key of its own: another view may have the sequence.
       const name = isSequence && before === PREFIX ? `${before} ${event.key}` : event.key;
