@@ -29,7 +29,8 @@ _WATCH = """() => {
   }).observe({ type: 'longtask', buffered: false });
 }"""
 _SCROLL = """async ([wanted, frames, pixels]) => {
-  let box = document.querySelector(wanted);
+  let box = null;
+  while ((box = document.querySelector(wanted)) === null) await new Promise(requestAnimationFrame);
   while (box !== document.scrollingElement
          && !(box.scrollHeight > box.clientHeight + 1
               && /auto|scroll/.test(getComputedStyle(box).overflowY))) {
@@ -49,7 +50,7 @@ _SCROLL = """async ([wanted, frames, pixels]) => {
   return { fps: frames * 1000 / took, longest: Math.max(0, ...window.longTasks) / 1000 };
 }"""
 _AWAIT_TEXT = """text => {
-  const isSeen = () => document.body.innerText.includes(text);
+  const isSeen = () => document.body.textContent.includes(text);
   window.shown = new Promise(resolve => {
     const observer = new MutationObserver(() => {
       if (!isSeen()) return;

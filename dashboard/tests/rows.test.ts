@@ -335,6 +335,11 @@ test("calls that follow each other fold once all of them have ended", () => {
   expect(foldCalls(atEnd, false, new Set()).seqs).toEqual([1]);
 });
 
+test("a long run of calls is folded in parts, so that few events fill a screen", () => {
+  const calls = Array.from({ length: 250 }, (_, place) => [pre(`${place}`), post(`${place}`)]).flat();
+  expect(foldCalls(arranged(timeline(...calls)), false, new Set()).seqs).toEqual([1, 201, 401]);
+});
+
 test("fold opens by its first row and closes whichever row has opened it", () => {
   const key = "calls:1-5";
   expect([...toggledFold(new Set(), key)]).toEqual([rowKey(1)]);

@@ -16,6 +16,9 @@ export interface CallGroup {
 /** Fewer calls are not folded. */
 const MIN_CALLS = 3;
 const MAX_TOOLS = 5;
+/** A group ends where the next block of seqs begins: without an end, a long run of calls would be one line, and all of
+ * its events would be loaded to fill the screen. */
+const BLOCK = 200;
 const KEY = /^calls:(\d+)-(\d+)$/;
 
 /** Return the key by which a row opens the group that has it. */
@@ -83,11 +86,17 @@ export function foldCalls(arranged: Arrangement, isRunning: boolean, open: Reado
 /** Return the place after the group that begins at a place; the place itself if none begins there. */
 function endOfGroup(seqs: readonly number[], rows: ReadonlyMap<number, Row>, begin: number): number {
   let end = begin;
+  const block = blockOf(seqs[begin] ?? 0);
   for (; end < seqs.length; end += 1) {
     const row = rows.get(seqs[end] ?? 0);
     if (row === undefined || !isMember(row, end === begin)) break;
+    if (row.depth === 0 && blockOf(row.seq) !== block) break;
   }
   return end;
+}
+
+function blockOf(seq: number): number {
+  return Math.floor((seq - 1) / BLOCK);
 }
 
 function isMember(row: Row, isFirst: boolean): boolean {
