@@ -154,14 +154,7 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
       {rows.length === 0 && <Nothing />}
       <Today counting={counting} />
       {stopping.length > 0 && (
-        <StopDialog
-          sessions={stopping}
-          onClose={() => setStopping(NONE)}
-          onStop={() => {
-            setStopping(NONE);
-            void stop(stopping);
-          }}
-        />
+        <StopDialog sessions={stopping} onClose={() => setStopping(NONE)} onStop={stop} />
       )}
     </div>
   );

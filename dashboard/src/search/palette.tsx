@@ -50,14 +50,7 @@ export function Palette({ route }: { route: Route }) {
         />
       )}
       {stopping.length > 0 && (
-        <StopDialog
-          sessions={stopping}
-          onClose={() => setStopping([])}
-          onStop={() => {
-            setStopping([]);
-            void acts.stop(stopping);
-          }}
-        />
+        <StopDialog sessions={stopping} onClose={() => setStopping([])} onStop={acts.stop} />
       )}
     </>
   );

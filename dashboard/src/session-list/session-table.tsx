@@ -226,14 +226,7 @@ export function SessionTable({ address, filter, list, isDense, selection, onSele
         <ListFoot address={address} filter={filter} list={list} />
       </div>
       {stopping.length > 0 && (
-        <StopDialog
-          sessions={stopping}
-          onClose={() => setStopping([])}
-          onStop={() => {
-            setStopping([]);
-            void acts.stop(stopping);
-          }}
-        />
+        <StopDialog sessions={stopping} onClose={() => setStopping([])} onStop={acts.stop} />
       )}
     </>
   );

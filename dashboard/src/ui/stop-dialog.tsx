@@ -6,7 +6,7 @@ import { Line } from "./text";
 
 interface StopDialogProps {
   readonly sessions: readonly Session[];
-  onStop(): void;
+  onStop(sessions: readonly Session[]): unknown;
   onClose(): void;
 }
 
@@ -18,7 +18,14 @@ export function StopDialog({ sessions, onStop, onClose }: StopDialogProps) {
       title={only ? `Stop “${oneLine(only.session_name)}”?` : `Stop ${plural(sessions.length, "run")}?`}
       onClose={onClose}
       actions={
-        <button type="button" className="button danger" onClick={onStop}>
+        <button
+          type="button"
+          className="button danger"
+          onClick={() => {
+            onClose();
+            onStop(sessions);
+          }}
+        >
           {only ? `Stop run ${only.run}` : `Stop all ${sessions.length}`}
         </button>
       }
