@@ -90,18 +90,17 @@ def what(session: Session) -> str:
 
 
 def took_seconds(session: Session, now: datetime) -> float | None:
-    """Return the time of all runs; None if only that of the newest one is known."""
-    known = session.get("took_seconds")
-    if isinstance(known, int | float):
-        return known
-    if session["run"] != 1:
+    """Return the time of all runs, also of one that is open; None if it is not known."""
+    ended = session.get("took_seconds")
+    if not isinstance(ended, int | float):
         return None
+    if session["finished_at"] is not None:
+        return ended
     try:
         begin = datetime.fromisoformat(session["started_at"])
-        end = datetime.fromisoformat(session["finished_at"]) if session["finished_at"] else now
     except (TypeError, ValueError):
         return None
-    return (end - begin).total_seconds()
+    return ended + (now - begin).total_seconds()
 
 
 def cost(session: Session) -> str:

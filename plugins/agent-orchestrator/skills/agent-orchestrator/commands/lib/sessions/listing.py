@@ -34,9 +34,10 @@ class Listing:
             where["state"] = _OF_STATE.get(self.state, self.state)
         if self.needs_person:
             where["attention"] = "any"
+        if self.since is not None:
+            where["since"] = self.since.astimezone(UTC).isoformat()
         # The manager's `failed` and `any` include others, so those sessions are counted here.
-        is_broad = where.get("state") == "failed" or self.needs_person
-        is_counted_here = self.since is not None or is_broad
+        is_counted_here = where.get("state") == "failed" or self.needs_person
         found = manager.find_sessions(limit=None if is_counted_here else self.limit, **where)
         return islice(filter(self._is_meant, found), self.limit)
 
@@ -49,16 +50,10 @@ class Listing:
     def _is_meant(self, session: Session) -> bool:
         is_expected = not self.needs_person or needs_person(session)
         is_in_state = self.state in (None, state_of(session))
-        return is_expected and is_in_state and _is_since(session, self.since)
+        return is_expected and is_in_state
 
 
 def needs_person(session: Session) -> bool:
     """Return whether a session expects something of a person: more than a look at a good end."""
     attention = session.get("attention")
     return isinstance(attention, dict) and attention.get("kind") != "done"
-
-
-def _is_since(session: Session, since: datetime | None) -> bool:
-    if since is None:
-        return True
-    return datetime.fromisoformat(session["last_activity_at"]) >= since.astimezone(UTC)
