@@ -198,17 +198,19 @@ function useHits(sessionId: string, words: string): Hits {
     gcTime: 0,
   });
   const { data, hasNextPage, isFetching, fetchNextPage } = query;
-  const hits = useMemo(
-    () => [...new Set(data?.pages.flatMap((page) => page.hits.map(({ seq }) => seq)))].sort((a, b) => a - b),
+  // A page has as many hits as the search found in its time, so the pages can exceed the limit together.
+  const found = useMemo(
+    () => [...new Set(data?.pages.flatMap((page) => page.hits.map(({ seq }) => seq)))],
     [data],
   );
+  const hits = useMemo(() => found.slice(0, MAX_HITS).sort((a, b) => a - b), [found]);
   const isShort = words !== "" && hits.length < MAX_HITS;
   useEffect(() => {
     if (isShort && hasNextPage && !isFetching) void fetchNextPage();
   }, [isShort, hasNextPage, isFetching, fetchNextPage]);
   return {
     hits: words === "" ? [] : hits,
-    isMore: hasNextPage,
+    isMore: hasNextPage || found.length > MAX_HITS,
     isLoading: isFetching,
     error: words === "" ? null : query.error,
   };
