@@ -51,9 +51,12 @@ async def post(
     try:
         client = httpx.AsyncClient(verify=tls, trust_env=not webhook.is_local, timeout=None)
     except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
+        # The error of an invalid URL quotes it, and it may contain a password.
+        is_quoted = isinstance(exc, httpx.InvalidURL)
+        why = "one is not a URL" if is_quoted else excerpt(str(exc))
         return failure(
             "the proxy settings of the environment (ALL_PROXY, HTTP_PROXY, HTTPS_PROXY, NO_PROXY) "
-            f"cannot be used: {excerpt(str(exc))}"
+            f"cannot be used: {why}"
         )
     try:
         async with (

@@ -184,8 +184,8 @@ def test_circular_links_are_not_a_directory(tmp_path: Path) -> None:
 
 @each_row(
     "url",
-    ["127.0.0.1:8765", "ftp://host", "http://", "http:///path", "http://host:port", "http://[::1",
-     "http://host:99999", "http://host:0", "://host", "file:///etc/passwd", "nonsense"],
+    ["127.0.0.1:8765", "ftp://host", "http://", "http:///path", "http://[::1", "://host",
+     "file:///etc/passwd", "nonsense"],
 )  # fmt: skip
 def test_url_that_is_not_http_is_named_with_its_variable(
     monkeypatch: pytest.MonkeyPatch, url: str
@@ -195,13 +195,23 @@ def test_url_that_is_not_http_is_named_with_its_variable(
     assert said == f"{ENV_SESSION_MANAGER_URL} is {url!r}, not an http:// or https:// URL"
 
 
+@each_row("port", ["port", "99999", "0", "-1", "８０"])
+def test_invalid_port_is_named(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv(ENV_SESSION_MANAGER_URL, f"http://host:{port}")
+    assert refusal().endswith(f":{port}': its port is not a number from 1 to 65535")
+
+
 @each_row("rest", ["?", "?x=1", "/base?x", "#", "/#part"])
 def test_url_with_more_than_a_path_is_refused(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
     monkeypatch.setenv(ENV_SESSION_MANAGER_URL, f"http://manager.test{rest}")
     assert "leave out what follows the path" in refusal()
 
 
-@each_row("url", ["http://h", "https://h:443/", "http://[::1]:1/base", "HTTP://H"])
+@each_row(
+    "url",
+    ["http://h", "https://h:443/", "http://[::1]:1/base", "HTTP://H", "http://h/a@b",
+     "http://münchen.test", "http://xn--strae-oqa.de", "http://h_x-1.", "http://[fe80::1%lo]:9"],
+)  # fmt: skip
 def test_url_is_kept_as_it_was_given(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv(ENV_SESSION_MANAGER_URL, url)
     assert load_config().session_manager_url == url

@@ -49,6 +49,11 @@ def test_url_without_a_file_has_no_path(url: str) -> None:
         ("garbage", "not a database URL: 'garbage'"),
         ("postgresql://u:secret@h:abc/x", "not a database URL: 'postgresql://***@h:abc/x'"),
         ("postgresql://u:secret@[::1/x", "not a database URL: 'postgresql://***@[::1/x'"),
+        ("u:secret@h", "not a database URL: '***@h'"),
+        (
+            "postgresql://u:s@ecret@h/x",
+            "a database URL with more than one @: write an @ of a password as %40",
+        ),
         ("mysql://u:secret@h/x", "mysql is not supported: use sqlite:///PATH or postgresql://…"),
         ("sqlite://", "a SQLite database needs a file: sqlite:///PATH"),
         ("sqlite:///:memory:", "a SQLite database needs a file: sqlite:///PATH"),
@@ -59,3 +64,10 @@ def test_unusable_url_is_refused_without_its_password(url: str, problem: str) ->
     with pytest.raises(DatabaseError) as refused:
         open_database(url)
     assert str(refused.value) == problem
+
+
+def test_shown_url_has_no_password_in_a_parameter() -> None:
+    given = "postgresql://h/x?password=secret&passwor=secret&user=me&sslmode=require"
+    assert shown(parse_url(given)) == (
+        "postgresql://h/x?passwor=hidden&password=hidden&sslmode=require&user=me"
+    )

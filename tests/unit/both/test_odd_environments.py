@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from agent_orchestrator.console.command import USAGE, CommandError, configure
+from agent_orchestrator.console.command import FAILED, USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
+from agent_session_manager.sql.database.errors import DatabaseError
+from agent_session_manager.sql.database.open import open_database
 from tests.commands.command_names import arguments_of, module_of
 from tests.support.campaign import Campaign
 from tests.support.own_signals import signals_kept
 from tests.support.recording import refused_url
+from tests.support.rows import each_row
 
 PREFIX = "AGENT_ORCHESTRATOR_"
 DIFFERENT = ("ao-dashboard", "ao-doctor", "ao-list-agents", "ao-list-sessions", "ao-new")
@@ -90,6 +93,56 @@ def test_client_raises_its_own_error_for_odd_proxies(elsewhere: pytest.MonkeyPat
                     client.get_status("x")
                 seen.add("proxy settings" in str(caught.value))
     assert seen == {True, False}
+
+
+@each_row(
+    "url",
+    ["http://user:PASSWORD@127.0.0.1:1", "http://user:PASSWORD@xn--a", "user:PASSWORD@127.0.0.1:1",
+     "http://PASSWORD@h", "http://u:PASS/WORD@h:1", "http://u:PASS#WORD@h", "http://u:PASS?WORD@h",
+     "http://u:PASS@WORD@h:1", "http:/u:PASSWORD@h", "http://u:PASS WORD@h", "ftp://u:PASSWORD@h",
+     "http://h:1?token=PASSWORD", "http://h/#PASSWORD", "http://u:PASSWORD@[::1", "//u:PASSWORD@h",
+     "http://u:PASSWORD@h:x", "http://u:PASSWORD@999.1.1.1", "http://u:PASS\x01WORD@h"],
+)  # fmt: skip
+def test_password_in_a_url_is_in_no_message(elsewhere: pytest.MonkeyPatch, url: str) -> None:
+    said = []
+    elsewhere.setenv(PREFIX + "SESSION_MANAGER_URL", url)
+    for command in ("ao-show-config", "ao-doctor"):
+        main = importlib.import_module(f"agent_orchestrator.cli.{module_of(command)}").main
+        with signals_kept():
+            result = CliRunner().invoke(main, [], prog_name=command)
+        assert result.exit_code == USAGE
+        assert PREFIX + "SESSION_MANAGER_URL" in result.output
+        said.append(result.output)
+    with pytest.raises(SessionClientError) as refused:
+        SessionClient(url)
+    with pytest.raises(DatabaseError) as unusable:
+        open_database(url)
+    for caught in (refused, unusable):
+        said += [str(caught.value), repr(caught.value)]
+    elsewhere.setenv("ALL_PROXY", url)
+    with pytest.raises(SessionClientError) as caught, SessionClient("http://0.0.0.0:1") as client:
+        client.get_status("x")
+    said += [f"{caught.value} {caught.value.__cause__!r}"]
+    assert [text for text in said if "PASS" in text or "WORD" in text] == []
+
+
+@each_row(
+    "url",
+    ["http://xn--a", "http://xn--a:80/x", "http://a..b", "http://" + "a" * 64, "http://999.1.1.1",
+     "http://[v1.a]", "http://h:70000", "http://h:０", "http://a b", "http://a*", "http://%41",
+     "http://a\\b", "http://h\n:1", " http://h", "http://\u2100x.", "http://h\udcff"],
+)  # fmt: skip
+def test_invalid_url_is_named_with_its_setting(elsewhere: pytest.MonkeyPatch, url: str) -> None:
+    elsewhere.setenv(PREFIX + "SESSION_MANAGER_URL", url)
+    main = importlib.import_module("agent_orchestrator.cli.list_sessions").main
+    with signals_kept():
+        result = CliRunner().invoke(main, [], prog_name="ao-list-sessions")
+    assert result.exit_code in (FAILED, USAGE)
+    assert result.output.startswith(f"ao-list-sessions: {PREFIX}SESSION_MANAGER_URL")
+    assert "proxy" not in result.output
+    with pytest.raises(SessionClientError) as caught, SessionClient(url) as client:
+        client.get_status("x")
+    assert "proxy" not in str(caught.value)
 
 
 def test_client_of_loopback_ignores_odd_proxies(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,8 @@ from agent_session_manager.sql.database.errors import DatabaseError
 from agent_shared.sqlite_url import path_in, sqlite_url
 
 POSTGRESQL = "postgresql+psycopg"
+_SHOWN_PARAMETERS = ("application_name", "dbname", "host", "hostaddr", "port", "sslmode", "user")
+"""Parameters of a URL that are shown. Others can be secret, such as `password`."""
 
 
 def sqlite_path(url: str) -> Path:
@@ -37,8 +39,11 @@ def parse_url(url: str) -> URL:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as exc:  # ValueError: the port is not a number
-        told = re.sub("//[^/]*@", "//***@", url)  # it may have a password
+        told = re.sub(r"(?s)^(\w+:/+)?.*@", r"\1***@", url)  # it may have a password
+        told = re.sub(r"(?s)\?.*", "?***", told)
         raise DatabaseError(f"not a database URL: {told!r}") from exc
+    if parsed.host and "@" in parsed.host:  # the driver would name this host, with the password
+        raise DatabaseError("a database URL with more than one @: write an @ of a password as %40")
     path = path_in(url)  # SQLAlchemy replaces bytes that are not UTF-8
     return parsed if path is None else parsed.set(database=str(path))
 
@@ -56,6 +61,9 @@ def complete(url: URL) -> str:
 def _text_of(url: URL, *, hide_password: bool) -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         return sqlite_url(Path(url.database))
+    if hide_password:
+        hidden = {key: "hidden" for key in url.query if key not in _SHOWN_PARAMETERS}
+        url = url.update_query_dict(hidden)
     return url.render_as_string(hide_password=hide_password)
 
 

@@ -5,6 +5,7 @@ The directories and the manager of a command. Precedence: flag, environment, def
 """
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,15 +90,50 @@ def _switch(variable: str) -> bool:
 
 def _url(variable: str, default: str) -> str:
     given = os.environ.get(variable) or default
-    try:
-        parts = urlsplit(given)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is not a number, or an incomplete IPv6 address
-        usable = False
-    if not usable:
-        raise ValueError(f"{variable} is {given!r}, not an http:// or https:// URL")
-    if "?" in given or "#" in given:
-        raise ValueError(
-            f"{variable} is {given!r}: leave out what follows the path, from ? or # on"
-        )
+    fault = _fault_of(given)
+    if fault is not None:
+        raise ValueError(f"{variable} is {_without_secrets(given)!r}{fault}")
     return given
+
+
+def _fault_of(url: str) -> Optional[str]:
+    """Return the fault of a manager's URL, as the end of a sentence; None for a good one."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        if parts.scheme not in ("http", "https") or not host:
+            return ", not an http:// or https:// URL"
+    except ValueError:  # an incomplete IPv6 address
+        return ", not an http:// or https:// URL"
+    if "@" in parts.netloc:
+        return ": leave out the user and the password; a token goes into AGENT_ORCHESTRATOR_TOKEN"
+    if "?" in url or "#" in url:
+        return ": leave out what follows the path, from ? or # on"
+    if url.split() != [url] or not url.isprintable():
+        return ": it contains a blank or a control character"
+    try:
+        is_port = parts.port != 0
+    except ValueError:
+        is_port = False
+    if not is_port:
+        return ": its port is not a number from 1 to 65535"
+    if not (parts.netloc.startswith("[") or _is_host(host)):
+        return ": its host is not a name or an address"
+    return None
+
+
+def _is_host(host: str) -> bool:
+    if not all(c.isalnum() or c in "-._~" for c in host if c.isascii()):
+        return False
+    try:
+        # The codec is slow to import. Other names are converted before they are looked up.
+        labels = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        return False
+    return all(0 < len(label) < 64 for label in labels.removesuffix(".").split("."))
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL, also an invalid one, without user, password, query and fragment."""
+    shown = re.sub(r"(?s)^(\w+:/+)?.*@", r"\1…@", url)
+    return re.sub("(?s)[?#].*", "…", shown)

@@ -48,6 +48,10 @@ class SessionNotFoundError(SessionClientError):
     """Session does not exist."""
 
 
+class InvalidURLError(SessionClientError):
+    """The URL is not that of a manager. The message contains no password of the URL."""
+
+
 class SessionClient:
     """Pooled connection to a manager, for any number of threads, until `close()`.
 
@@ -58,10 +62,7 @@ class SessionClient:
     def __init__(self, base_url: str, timeout: float = 5.0):
         self.base_url = base_url.rstrip("/")
         self.timeout = timeout
-        try:
-            self._url = httpx.URL(self.base_url)
-        except (httpx.InvalidURL, TypeError) as exc:
-            raise SessionClientError(f"{base_url!r} is not a URL: {exc}") from exc
+        self._url = _parse(self.base_url)
         verify = _trusted(self._url)
         try:
             self._http = httpx.Client(
@@ -71,10 +72,12 @@ class SessionClient:
                 verify=verify,
             )
         except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
+            # The error of an invalid URL quotes it, and it may contain a password.
+            why = "one is not a URL" if isinstance(exc, httpx.InvalidURL) else str(exc)
             raise SessionClientError(
                 f"{self.base_url}: the environment's proxy settings (ALL_PROXY, HTTP_PROXY, "
-                f"HTTPS_PROXY, NO_PROXY) cannot be used: {exc}"
-            ) from exc
+                f"HTTPS_PROXY, NO_PROXY) cannot be used: {why}"
+            ) from None
 
     def __enter__(self: _C) -> _C:
         return self
@@ -285,6 +288,32 @@ def _refusal(what: str, response: "httpx.Response", answer: Any) -> SessionClien
     kind = SessionNotFoundError if response.status_code == 404 else SessionClientError
     message = f"{what}: {response.status_code} {detail}"
     return kind(message, status_code=response.status_code, code=code)
+
+
+def _parse(base_url: str) -> "httpx.URL":
+    try:
+        url = httpx.URL(base_url)
+        host = url.host
+        host.encode("idna")
+    except (httpx.InvalidURL, TypeError, UnicodeError) as exc:
+        # The error quotes a part of the URL, which may be a part of the password.
+        why = "" if "@" in base_url else f": {exc}"
+        raise InvalidURLError(f"{_without_secrets(base_url)!r} is not a URL{why}") from None
+    if url.scheme not in ("http", "https") or not host:
+        why = "not an http:// or https:// URL"
+    elif url.userinfo:
+        why = "leave out the user and the password; a token goes into AGENT_ORCHESTRATOR_TOKEN"
+    elif "?" in base_url or "#" in base_url:
+        why = "leave out what follows the path, from ? or # on"
+    else:
+        return url
+    raise InvalidURLError(f"{_without_secrets(base_url)!r}: {why}")
+
+
+def _without_secrets(url: str) -> str:
+    """Return a URL, also an invalid one, without user, password, query and fragment."""
+    shown = re.sub(r"(?s)^(\w+:/+)?.*@", r"\1…@", url)
+    return re.sub("(?s)[?#].*", "…", shown)
 
 
 def _trusted(url: "httpx.URL") -> Any:

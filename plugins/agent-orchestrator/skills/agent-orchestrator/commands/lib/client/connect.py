@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ..config import ENV_SESSION_MANAGER_URL
 from ..machine.environment import is_manager_given, run_token_for
+from ..session_client import InvalidURLError
 from .loopback import LoopbackClient, loopback_url
 from .manager import ManagerClient
 from .patient import TIMEOUT_SECONDS
@@ -18,4 +20,7 @@ def client_of(
     """
     token = run_token or run_token_for(url)
     kind = ManagerClient if loopback_url(url) is None else LoopbackClient
-    return kind(url, timeout_seconds, run_token=token, is_configured=is_manager_given())
+    try:
+        return kind(url, timeout_seconds, run_token=token, is_configured=is_manager_given())
+    except InvalidURLError as exc:
+        raise InvalidURLError(f"{ENV_SESSION_MANAGER_URL}: {exc}") from None
