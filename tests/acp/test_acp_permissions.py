@@ -241,3 +241,27 @@ def test_stop_answers_open_questions_first(acp: Acp) -> None:
     assert outcomes(acp) == [CANCELLED]
     order = [each.get("method", "answer") for each in acp.sent()][-2:]
     assert order == ["answer", "session/cancel"]
+
+
+def test_request_is_refused_if_asking_fails(acp: Acp) -> None:
+    """The task that asks is not awaited: its error was lost, and the agent waited."""
+
+    async def fail(_: Question) -> Decision:
+        raise OSError("no space left")
+
+    acp.ask = fail
+    events = acp.play(SERVE, RUN, ask(), text("Then not."), DONE)
+    assert [answer["error"]["code"] for answer in acp.answers()] == [-32602]
+    (note,) = of_type(events, "diagnostic")
+    assert "session/request_permission" in note["content"][0]["text"]
+    assert "no space left" in note["content"][0]["text"]
+    assert stop_of(events)[0] == "completed"
+
+
+def test_two_requests_with_one_id_have_two_answers(acp: Acp) -> None:
+    acp.ask = person = Person(Decision(verdict=Verdict.ALLOW))
+    same = {"id": "same", "method": "session/request_permission"}
+    tells: list[Step] = [["tell", {**same, "params": ask()[1]}] for _ in range(2)]
+    events = acp.play(SERVE, RUN, *tells, ["await", None], ["await", None], text("So."), DONE)
+    assert len(person.questions) == len(acp.answers()) == 2
+    assert stop_of(events)[0] == "completed"

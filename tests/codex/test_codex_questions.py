@@ -202,3 +202,14 @@ def test_question_is_withdrawn_when_the_run_is_stopped(
         return withdrawn.is_set() and reading.cancelled()
 
     assert run(act())
+
+
+def test_request_is_refused_if_asking_fails(tmp_path: Path) -> None:
+    async def fail(_: Question) -> Decision:
+        raise OSError("no space left")
+
+    call = ["call", "c1", "exec_command", {"cmd": "ls"}]
+    events = play(tmp_path, call, ["ask", COMMAND, ASKED], SAID, END, ask=fail)
+    (note,) = only(events, "diagnostic")
+    assert "no space left" in text_of(note)
+    assert events[-1]["event_type"] == "session_stop"

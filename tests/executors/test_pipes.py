@@ -43,3 +43,22 @@ def test_all_output_of_an_ended_child_is_read(number: int, is_held: bool, tmp_pa
             return sum(read)
 
     assert run(act()) == OUTPUT_BYTES // 40_000 * 40_000
+
+
+def test_failed_reader_keeps_no_child_waiting(tmp_path: Path) -> None:
+    """Its error is raised in the end; the child writes more than its pipe holds."""
+
+    def take(_: bytes) -> None:
+        raise ValueError("cannot be taken")
+
+    async def act() -> int:
+        command = [sys.executable, "-c", f"print('x' * {OUTPUT_BYTES})"]
+        child = await Child.start(command, environment=dict(os.environ), directory=tmp_path)
+        drain = Drain(child, 1, take)
+        exit_code = await child.wait()
+        with pytest.raises(ValueError, match="cannot be taken"):
+            await drain.finish()
+        child.close()
+        return exit_code
+
+    assert run(act()) == 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,12 @@ BACKUPS = "backups"
 """Name of the backup directory in the state directory."""
 
 
+RETRY_SECONDS = 60.0
+"""Pause before a task that has failed begins again."""
+
+logger = logging.getLogger(__name__)
+
+
 class _Task(Protocol):
     async def run(self) -> None: ...
 
@@ -44,6 +51,7 @@ class Upkeep:
         time: Time,
     ) -> None:
         """`database` is the SQLite file to back up, or None. `url` is the manager's own."""
+        self._time = time
         self.reaper = Reaper(manager, time=time)
         self.quiet_watch = QuietWatch(manager, time=time)
         self.notifier = Notifier(manager.notices, time=time)
@@ -89,7 +97,9 @@ class Upkeep:
             "import": self.history_import,
         }
         tasks = {
-            asyncio.create_task(watch.run(), name=name) for name, watch in watches.items() if watch
+            asyncio.create_task(kept_running(name, watch.run, self._time), name=name)
+            for name, watch in watches.items()
+            if watch
         }
         try:
             yield
@@ -97,6 +107,16 @@ class Upkeep:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+
+async def kept_running(name: str, work: Callable[[], Awaitable[None]], time: Time) -> None:
+    """Run a task of the manager. A defect is logged, and the task begins again after a pause."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            logger.exception("the background task %r failed, and begins again", name)
+            await time.sleep(RETRY_SECONDS)
 
 
 def _days(days: float) -> timedelta | None:

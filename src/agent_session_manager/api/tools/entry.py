@@ -78,6 +78,11 @@ class ToolEntry:
 
 
 async def _run(serving: Serving, is_ready: asyncio.Future[Serve]) -> None:
-    async with serving as serve:
-        is_ready.set_result(serve)
-        await asyncio.Event().wait()  # cancelled at the end of the loop
+    try:
+        async with serving as serve:
+            is_ready.set_result(serve)
+            await asyncio.Event().wait()  # cancelled at the end of the loop
+    except Exception as exc:
+        if is_ready.done():
+            raise
+        is_ready.set_exception(exc)  # requests wait for it

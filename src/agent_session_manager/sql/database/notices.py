@@ -59,6 +59,8 @@ class Notices:
                 logger.warning("cannot listen for notices: %s", exc)
             except self._engine.dialect.loaded_dbapi.Error as exc:
                 logger.warning("lost the connection for notices: %s", exc)
+            except Exception:  # a defect must not end the thread
+                logger.exception("notices could not be received")
             self._stopping.wait(_RETRY_SECONDS)
 
     def _hear(self, connection: Connection, notice: Notice) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from agent_orchestrator.executors.base import Executor
 from agent_orchestrator.runs.assignment import Assignment
-from agent_orchestrator.runs.drive import StopOrder
+from agent_orchestrator.runs.drive import RunOutcome, StopOrder, beside
 from agent_orchestrator.runs.notices import Notices
 from agent_orchestrator.runs.questions import Questions
 from agent_orchestrator.runs.requests import Requests
@@ -104,6 +104,66 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
     assert begun == ["s"]
     assert order.outcome is not None
     assert settled[:2] == [("s", "acknowledged", None), ("t", "acknowledged", None)]
+
+
+def test_start_that_fails_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by what ends a thread: the agent waits for an answer."""
+
+    def carry_out(_: Assignment, request: dict[str, Any]) -> tuple[str, str]:
+        raise KeyError("a defect") if request["request_id"] == "a" else SystemExit(3)
+
+    monkeypatch.setattr("agent_orchestrator.runs.requests.carry_out", carry_out)
+    settled: dict[str, dict[str, Any]] = {}
+    are_settled = threading.Event()
+
+    def answer(received: Received) -> Reply:
+        if received.method == "GET":
+            starts = (
+                [] if are_settled.is_set() else [request_of("start", "a"), request_of("start", "b")]
+            )
+            return json_reply({"requests": starts})
+        said = json.loads(received.body)
+        if said["state"] == "refused":
+            settled[received.target.rpartition("/")[2]] = said
+        if len(settled) == 2:
+            are_settled.set()
+        return json_reply({"ok": True, "request": request_of("start")})
+
+    async def act() -> None:
+        with recording(answer) as server:
+            requests = Requests(
+                assignment_at(server.url, executor="claude"),
+                order=StopOrder(),
+                executor=cast(Executor, RecordingExecutor()),
+                questions=Questions("deny", directory=Path("/"), record=lambda _: None),
+                notices=no_notices(),
+                record=lambda _: None,
+            )
+            handling = asyncio.create_task(requests.serve())
+            assert await asyncio.to_thread(are_settled.wait, WATCHDOG_SECONDS)
+            handling.cancel()
+            await asyncio.wait({handling})
+
+    run(act())
+    assert {key: each["detail"] for key, each in settled.items()} == {
+        "a": "the supervisor failed: KeyError('a defect')",
+        "b": "the supervisor failed: SystemExit(3)",
+    }
+
+
+def test_failure_beside_the_run_ends_the_run() -> None:
+    async def fail() -> None:
+        raise KeyError("a defect")
+
+    async def act() -> RunOutcome | None:
+        order = StopOrder()
+        async with beside(fail(), order):
+            await order.wait()
+        return order.outcome
+
+    outcome = run(act())
+    assert outcome is not None and (outcome.reason, outcome.exit_code) == ("failed", 1)
+    assert outcome.error == "defect in the supervisor: KeyError('a defect')"
 
 
 @each_row("kind, is_sure", [("message", True), ("notice", True), ("notice", False)])

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Iterable
 from functools import partial
+from typing import cast
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
@@ -30,6 +32,8 @@ from .preset import Grant, MidTurn, Mode, Preset
 from .questions import CANCELLED, Asked, form_asked, granted, permission_asked
 from .tool_calls import tool_name_in
 from .translation import Translation
+
+logger = logging.getLogger(__name__)
 
 END_SECONDS = 5.0
 """Time for the agent to end after its input was closed."""
@@ -57,8 +61,8 @@ class AcpExecutor:
         self._allowed: frozenset[str] = frozenset()
         """Names of tools whose calls need no permission."""
         self._connection: Connection | None = None
-        self._asking: dict[int | str, tuple[Call, Asked, asyncio.Task[None]]] = {}
-        """The open questions, by the id of their call."""
+        self._asking: dict[asyncio.Task[None], tuple[Call, Asked]] = {}
+        """The open questions, by the task that answers them: an agent can use an id twice."""
         self._kept: deque[tuple[str, str]] = deque()
         """Messages for the next turn, each with its id."""
         self._joined: set[asyncio.Task[None]] = set()
@@ -128,7 +132,9 @@ class AcpExecutor:
         """Give the agent a second prompt. If it refuses it, the message is the next turn."""
         try:
             await connection.prompt(text)
-        except (RpcError, PeerGoneError):
+        except Exception as exc:  # any error: the message must not be lost with its task
+            if not isinstance(exc, RpcError | PeerGoneError):
+                logger.exception("a message could not join the turn")
             self._kept.append((text, message_id))
 
     async def _events(self, connection: Connection, prompt: str) -> AsyncGenerator[Event, None]:
@@ -275,14 +281,15 @@ class AcpExecutor:
         return self._mode.asks and self._execution.ask is not None
 
     def _ask(self, connection: Connection, call: Call, asked: Asked) -> None:
-        task = asyncio.create_task(self._decide(connection, call, asked))
-        self._asking[call.call_id] = call, asked, task
+        task = self._messages.answer_later(call, self._decide(connection, call, asked))
+        self._asking[task] = call, asked
+        task.add_done_callback(lambda done: self._asking.pop(done, None))
 
     async def _decide(self, connection: Connection, call: Call, asked: Asked) -> None:
         """Give the agent the decision of a person. Cancelled if the question is dropped."""
         assert self._execution.ask is not None  # its caller has checked it
         decision = await self._execution.ask(asked.question)
-        del self._asking[call.call_id]
+        self._asking.pop(cast("asyncio.Task[None]", asyncio.current_task()), None)
         if text := message_about(asked.question, decision):
             # A refusal has no text, and reads to the model like one by a person.
             self._kept.append((text, str(uuid.uuid4())))
@@ -303,8 +310,8 @@ class AcpExecutor:
 
     def _drop_questions(self) -> list[tuple[Call, Asked]]:
         """End all open questions; return those that have no answer."""
-        dropped = [(call, asked) for call, asked, _ in self._asking.values()]
-        for _, _, task in self._asking.values():
+        dropped = [*self._asking.values()]
+        for task in self._asking:
             task.cancel()
         self._asking.clear()
         return dropped

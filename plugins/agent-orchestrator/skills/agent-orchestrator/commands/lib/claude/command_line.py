@@ -226,10 +226,12 @@ class CommandLine(Transport):
             if self.exit_code is None or self.exit_code < 0 or not self._has_result:
                 await self._child.stop()
         finally:
-            if self._drain is not None:
-                await self._drain.finish()
-                self.stderr.add(b"", final=True)
-            self._child.close()
+            try:
+                if self._drain is not None:
+                    await self._drain.finish()
+                    self.stderr.add(b"", final=True)
+            finally:
+                self._child.close()
 
     def is_ready(self) -> bool:
         return self._child is not None and self._child.exit_code is None

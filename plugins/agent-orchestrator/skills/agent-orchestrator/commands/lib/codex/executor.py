@@ -252,9 +252,8 @@ class CodexExecutor:
             return
         asked = questions.asked_by(call, self._translation)
         if self._execution.ask is not None:
-            self._asking[call.call_id] = asyncio.create_task(
-                self._decide(self._server, call, asked), name="question of codex"
-            )
+            work = self._decide(self._server, call, asked)
+            self._asking[call.call_id] = self._messages.answer_later(call, work)
             return
         await self._reply(self._server, call, asked, Decision(verdict=Verdict.DENY))
         yield self._translation.denial(asked.item_id, asked.question.tool_name, NOT_ASKED)
@@ -263,7 +262,7 @@ class CodexExecutor:
         """Give Codex the decision of a person. Cancelled if Codex no longer asks."""
         assert self._execution.ask is not None  # its caller has checked it
         decision = await self._execution.ask(asked.question)
-        del self._asking[call.call_id]
+        self._asking.pop(call.call_id, None)
         if decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
             self._translation.was_refused = True
         await self._reply(server, call, asked, decision)

@@ -134,7 +134,10 @@ class CommandExecutor:
             finally:
                 feed.cancel()
                 finishing = (drain.finish() for drain in drains)
-                await asyncio.gather(feed, *finishing, return_exceptions=True)
+                _, *ends = await asyncio.gather(feed, *finishing, return_exceptions=True)
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     def _failure(self, child: Child) -> str | None:
         if not child.exit_code:

@@ -25,6 +25,7 @@ class Drain:
         self._stream = child.stdout if number == 1 else child.stderr
         self._pipe = child.pipe(number)
         self._take = take
+        self._failure: Exception | None = None
         self.task = asyncio.create_task(self._read(), name=f"drain {number} of {child.pid}")
 
     def is_held_open(self) -> bool:
@@ -35,7 +36,11 @@ class Drain:
         return not self.task.done() and not _poll(self._pipe) & select.POLLHUP
 
     async def finish(self) -> None:
-        """Read to the end of the pipe. If it is held open, read its present content."""
+        """Read to the end of the pipe. If it is held open, read its present content.
+
+        Raises:
+            Exception: the error of `take`, or of the reading.
+        """
         for _ in range(MAX_TURNS):
             if self.task.done():
                 break
@@ -43,10 +48,18 @@ class Drain:
                 break
         self.task.cancel()
         await asyncio.wait({self.task})
+        if not self.task.cancelled():
+            self.task.result()
+        if self._failure is not None:
+            raise self._failure
 
     async def _read(self) -> None:
         while chunk := await self._stream.read(CHUNK_BYTES):
-            self._take(chunk)
+            if self._failure is None:
+                try:
+                    self._take(chunk)
+                except Exception as exc:  # kept for `finish`: the child must not wait for a reader
+                    self._failure = exc
 
 
 async def read_stdout(child: Child) -> AsyncGenerator[bytes, None]:

@@ -48,10 +48,12 @@ class AgentProcess:
         try:
             await self._child.stop()
         finally:
-            await self._drain.finish()
-            self.stderr.add(b"", final=True)
-            with contextlib.suppress(OSError):
-                self._child.close()
+            try:
+                await self._drain.finish()
+            finally:
+                self.stderr.add(b"", final=True)
+                with contextlib.suppress(OSError):
+                    self._child.close()
 
     def last_lines(self, count: int = 10) -> str:
         """Return the last lines of stderr, for a message to a person. Call it after `close`."""

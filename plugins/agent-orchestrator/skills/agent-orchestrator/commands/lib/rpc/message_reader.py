@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from ..events.event import Event
@@ -37,6 +38,9 @@ class MessageReader:
         self._at_end = at_end
         self._reading: asyncio.Future[Message | None] | None = None
         """Stays at its end after the last message."""
+        self._failures: list[tuple[Call, Exception]] = []
+        """Failed tasks, each with its request, until `until` has yielded their events."""
+        self._has_failed = asyncio.get_running_loop().create_future()
         self.breakdown: str | None = None
         """Reason why reading failed before the agent ended; None if it did not fail."""
 
@@ -47,7 +51,14 @@ class MessageReader:
             while not task.done():
                 if self._reading is None:
                     self._reading = asyncio.ensure_future(anext(self._messages, None))
-                await asyncio.wait({task, self._reading}, return_when=asyncio.FIRST_COMPLETED)
+                waiting = {task, self._reading, self._has_failed}
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                while self._failures:
+                    async for event in self._left_out(*self._failures.pop(0)):
+                        yield event
+                if self._has_failed.done():
+                    self._has_failed = asyncio.get_running_loop().create_future()
+                    continue
                 if not self._reading.done():
                     break
                 message = self._taken(self._reading)
@@ -64,6 +75,20 @@ class MessageReader:
             task.cancel()
             await asyncio.wait({task})
 
+    def answer_later(self, call: Call, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Answer a request in a task. If the task fails, the request is refused, as in `until`."""
+        task = asyncio.create_task(work, name=f"answer to {call.method}")
+        task.add_done_callback(partial(self._note_end, call))
+        return task
+
+    def _note_end(self, call: Call, task: asyncio.Task[None]) -> None:
+        failure = None if task.cancelled() else task.exception()
+        # The reading notices, too, that the agent has gone.
+        if isinstance(failure, Exception) and not isinstance(failure, PeerGoneError):
+            self._failures.append((call, failure))
+            if not self._has_failed.done():
+                self._has_failed.set_result(None)
+
     async def _events_of(self, message: Message) -> AsyncGenerator[Event, None]:
         """Yield the events of a message. One of an unexpected form costs itself, and not the run.
 
@@ -76,11 +101,15 @@ class MessageReader:
         except (ExecutorError, RpcError, PeerGoneError):
             raise
         except Exception as exc:
-            logger.exception("a message of the agent could not be handled")
-            note = f"a message {message.method!r} of the agent was left out: {exc!r}"
-            yield create_event("diagnostic", content=text_content(note))
-            if isinstance(message, Call):
-                await self._rpc.refuse(message, _INVALID, "its form was not understood")
+            async for event in self._left_out(message, exc):
+                yield event
+
+    async def _left_out(self, message: Message, exc: Exception) -> AsyncGenerator[Event, None]:
+        logger.error("a message of the agent could not be handled", exc_info=exc)
+        note = f"a message {message.method!r} of the agent was left out: {exc!r}"
+        yield create_event("diagnostic", content=text_content(note))
+        if isinstance(message, Call):
+            await self._rpc.refuse(message, _INVALID, "its form was not understood")
 
     def _taken(self, reading: asyncio.Future[Message | None]) -> Message | None:
         """Return the message that was read; None after the last one."""

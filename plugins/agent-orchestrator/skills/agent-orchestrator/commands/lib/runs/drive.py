@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ..events.event import Event
 from ..events.prepare import create_event
@@ -56,6 +57,9 @@ class StopOrder:
     def lose(self, why: str) -> None:
         self._give(RunOutcome(reason="stopped", exit_code=STOPPED_EXIT_CODE, error=why))
 
+    def fail(self, why: str) -> None:
+        self._give(RunOutcome(reason="failed", exit_code=1, error=why))
+
     def time_out(self, seconds: float) -> None:
         error = f"it took more than {seconds:g} s"
         self._give(RunOutcome(reason="timeout", exit_code=TIMEOUT_EXIT_CODE, error=error))
@@ -66,6 +70,28 @@ class StopOrder:
 
     async def wait(self) -> None:
         await self._given.wait()
+
+
+@asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None], order: StopOrder) -> AsyncIterator[None]:
+    """Run `work` as a task while the block runs. If it fails, so does the run.
+
+    Without it, no request could stop the run, or its lease would expire.
+    """
+
+    def note_end(ended: asyncio.Task[None]) -> None:
+        failure = None if ended.cancelled() else ended.exception()
+        if failure is not None:
+            logger.error("a task beside the run failed", exc_info=failure)
+            order.fail(f"defect in the supervisor: {failure!r}")
+
+    task = asyncio.create_task(work, name="beside the run")
+    task.add_done_callback(note_end)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
 
 
 async def drive(

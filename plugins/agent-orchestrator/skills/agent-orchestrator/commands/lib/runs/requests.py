@@ -95,7 +95,11 @@ class Requests:
         """Start the session that the agent asks for, and settle the request with its id."""
         request_id = request["request_id"]
         async with self._starts:
-            outcome = await _wait_aside(lambda: carry_out(self._assignment, request))
+            try:
+                outcome = await _wait_aside(lambda: carry_out(self._assignment, request))
+            except (Exception, SystemExit) as exc:  # the agent waits for an answer
+                logger.exception("a session could not be started")
+                outcome = "refused", f"the supervisor failed: {exc!r}"
         self._done[request_id] = outcome
         backoff = Backoff(MAX_PAUSE_SECONDS)
         while True:
@@ -167,7 +171,7 @@ async def _wait_aside(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             outcome.set_result(work())
-        except Exception as exc:
+        except BaseException as exc:  # it is raised where the outcome is awaited
             outcome.set_exception(exc)
 
     threading.Thread(target=run, name="requests", daemon=True).start()

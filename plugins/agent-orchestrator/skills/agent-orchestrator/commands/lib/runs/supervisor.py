@@ -19,7 +19,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -52,7 +52,7 @@ from ..shared.private_files import NotPrivateError, make_state_directory
 from ..transcripts.mirror import Mirror
 from .assignment import READY, Assignment
 from .delivery import delivery_of
-from .drive import RunOutcome, StopOrder, drive
+from .drive import RunOutcome, StopOrder, beside, drive
 from .executor_table import create_executor, find_executor
 from .notices import Notices
 from .questions import Questions
@@ -129,7 +129,7 @@ class Supervisor:
             notices=self._notices,
             record=self._record,
         )
-        async with self._beside(self._keep_lease), self._beside(requests.serve):
+        async with beside(self._keep_lease(), self._order), beside(requests.serve(), self._order):
             try:
                 await self._restore()
                 outcome = await self._drive(executor)
@@ -249,16 +249,6 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    @contextlib.asynccontextmanager
-    async def _beside(self, work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
-        """Run `work` as a task while the block runs."""
-        task = asyncio.ensure_future(work())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
 
     async def _keep_lease(self) -> None:
         """Renew the lease. Stop the run if the manager responds that it is no longer ours."""
