@@ -126,20 +126,6 @@ def test_light_command_imports_nothing_heavy(
     assert_light(shell, imported_by(shell.at(tmp_path), arguments))
 
 
-@each_row("module", ["runs.supervisor", "cli.new", "cli.logs"])
-def test_httpx_is_imported_without_its_command_line(shell: Shell, module: str) -> None:
-    source = f"import sys, agent_orchestrator.{module}; print('pygments' in sys.modules)"
-    assert shell.output_of(source) == "False\n"
-
-
-@each_row("module", ["get_result", "list_sessions", "logs", "send", "status", "stop", "wait"])
-def test_command_without_runs_imports_no_executor(shell: Shell, module: str) -> None:
-    source = f"import sys, agent_orchestrator.cli.{module} as command; print(*sys.modules)"
-    modules = shell.output_of(source).split()
-    assert "agent_orchestrator.console.options" in modules
-    assert [name for name in modules if name.startswith("agent_orchestrator.executors.")] == []
-
-
 def finished_session(records: ManagerClient, project: Path) -> str:
     """Create a finished session `x` with an answer in this project; return its id."""
     session_id = uuid4().hex

@@ -44,7 +44,7 @@ class Masker:
         self._rules = [
             (rule, frozenset(anchor.encode() for anchor in rule.anchors)) for rule in RULES
         ]
-        self._anchorless = re.compile(ANCHORLESS.pattern.pattern.encode())
+        self._anchorless = re.compile(ANCHORLESS.expression.encode())
 
     def events(
         self, events: list[NewEvent], body: bytes, pause: Pause | None = None

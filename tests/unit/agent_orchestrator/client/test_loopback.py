@@ -245,14 +245,6 @@ def test_many_threads_share_one_client() -> None:
     assert len(server.requests) == server.connections == 8
 
 
-def test_status_command_imports_no_httpx() -> None:
-    program = (
-        "import sys, agent_orchestrator.cli.status\n"
-        "print(sorted({'httpx._client', 'ssl', 'email', 'subprocess', 'asyncio'} & {*sys.modules}))"
-    )
-    assert output_of([sys.executable, "-c", program]) == "[]\n"
-
-
 def test_late_module_is_loaded_once_by_many_threads() -> None:
     program = (
         "import threading\n"

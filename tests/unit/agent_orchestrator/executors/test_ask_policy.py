@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from agent_orchestrator.executors.questions import parse_policy, waiting_seconds
+from agent_orchestrator.executors.ask_policy import parse_policy, waiting_seconds
 from tests.support.rows import each_row
 
 

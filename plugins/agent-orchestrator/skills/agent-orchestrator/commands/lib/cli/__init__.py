@@ -1,5 +1,3 @@
 """The commands."""
 
-from ..machine.fast_start import import_when_used
-
-import_when_used("httpx")
+from ..machine import fast_start as fast_start

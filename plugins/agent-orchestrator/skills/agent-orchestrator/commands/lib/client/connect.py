@@ -1,10 +1,12 @@
-"""Selects the manager and the token that a command uses."""
+"""Selects the manager and the token that a command or a supervisor uses."""
 
 from __future__ import annotations
 
+import httpx
+
 from ..config import ENV_SESSION_MANAGER_URL
 from ..machine.environment import is_manager_given, run_token_for
-from ..session_client import InvalidURLError
+from ..session_client import InvalidURLError, _find_token
 from .loopback import LoopbackClient, loopback_url
 from .manager import ManagerClient
 from .patient import TIMEOUT_SECONDS
@@ -24,3 +26,9 @@ def client_of(
         return kind(url, timeout_seconds, run_token=token, is_configured=is_manager_given())
     except InvalidURLError as exc:
         raise InvalidURLError(f"{ENV_SESSION_MANAGER_URL}: {exc}") from None
+
+
+def own_token(url: str) -> str | None:
+    """Return the user's own token for this manager."""
+    # A `LoopbackUrl` has the used parts of `httpx.URL`.
+    return _find_token(loopback_url(url) or httpx.URL(url))  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from httpx import HTTPError, InvalidURL, Response, Timeout
+import httpx
 
 from ..session_client import SessionClientError, _path, _query, _refusal
 from .manager import ManagerClient, Query
@@ -30,16 +30,16 @@ def read_document(
             "GET",
             manager.base_url + path,
             headers={"Accept-Encoding": "identity"},
-            timeout=Timeout(manager.timeout, read=SILENCE_SECONDS),
+            timeout=httpx.Timeout(manager.timeout, read=SILENCE_SECONDS),
         ) as response:
             _check(what, response, media_type)
             yield from response.iter_bytes()
-    except (HTTPError, InvalidURL, RuntimeError, UnicodeError) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, UnicodeError) as exc:
         reason = str(exc) or type(exc).__name__
         raise SessionClientError(f"{what}: {reason}") from exc
 
 
-def _check(what: str, response: Response, media_type: str) -> None:
+def _check(what: str, response: httpx.Response, media_type: str) -> None:
     """Check that the response is a document.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 
-from httpx import HTTPError, InvalidURL, Response, Timeout
+import httpx
 
 from ..machine.clock import Time
 from ..session_client import SessionClientError, _refusal
@@ -78,7 +78,7 @@ def read_frames(
             "GET",
             manager.base_url + path,
             headers=_headers(cursor),
-            timeout=Timeout(min(manager.timeout, silence_seconds), read=silence_seconds),
+            timeout=httpx.Timeout(min(manager.timeout, silence_seconds), read=silence_seconds),
         ) as response:
             _check(what, response)
             parser = FrameParser()
@@ -87,7 +87,7 @@ def read_frames(
                 if deadline and deadline.seconds_left() < silence_seconds - _SLACK_SECONDS:
                     return
         raise SessionClientError(f"{what}: the feed ended too soon")
-    except (HTTPError, InvalidURL, RuntimeError, UnicodeError) as exc:
+    except (httpx.HTTPError, httpx.InvalidURL, RuntimeError, UnicodeError) as exc:
         reason = str(exc) or type(exc).__name__
         raise SessionClientError(f"{what}: {reason}") from exc
 
@@ -105,7 +105,7 @@ class TokenRefusedError(SessionClientError):
         self.token = token
 
 
-def _check(what: str, response: Response) -> None:
+def _check(what: str, response: httpx.Response) -> None:
     """Check that the response is a feed.
 
     Raises:

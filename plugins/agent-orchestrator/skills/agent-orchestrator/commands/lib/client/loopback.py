@@ -1,8 +1,8 @@
-"""HTTP to a manager on this machine, for commands that end after a request or two.
+"""HTTP to a manager on this machine, for commands and supervisors.
 
-Half of the time of a short command is the import of httpx. So its requests go through a socket
-and httptools. Errors are those of httpx: callers see no difference. Feeds, TLS and proxies are
-left to httpx.
+The import of httpx takes longer than all else in a short command, and as long as the rest of a
+supervisor's start. So requests go through a socket and httptools. Errors are those of httpx:
+callers see no difference. Feeds, TLS and proxies are left to httpx.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from ..machine.environment import (
     named_working_directory,
     state_dir,
 )
+from ..machine.fast_start import keep_imports
 from ..machine.projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import SessionError, SessionUsageError
@@ -82,6 +83,7 @@ class Command(click.Command):
 
     def main(self, *arguments: Any, **options: Any) -> Any:
         begin()
+        keep_imports()
         return super().main(*arguments, **options)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

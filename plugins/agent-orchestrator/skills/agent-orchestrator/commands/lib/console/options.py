@@ -59,7 +59,7 @@ class AskPolicy(click.ParamType):  # type: ignore[type-arg]  # not generic in cl
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         # Late: all commands import this module, and two have the option.
-        from ..executors.questions import parse_policy
+        from ..executors.ask_policy import parse_policy
 
         try:
             return parse_policy(str(value))

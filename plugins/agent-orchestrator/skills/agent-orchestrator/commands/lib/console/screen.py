@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -52,6 +51,8 @@ def screen_of(stream: TextIO | None = None) -> Screen:
     """
     if not (stream or sys.stdout).isatty():
         return Screen()
+    import shutil  # late: a file has no size, and this loads all formats of archives
+
     is_dumb = is_terminal_dumb()
     return Screen(
         width=max(shutil.get_terminal_size().columns, 20),

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..agents.agent import Agent
 from ..events.event import Event
+from .ask_policy import DENY
 from .mcp_server import McpServer
-from .questions import DENY, Ask
 
-if TYPE_CHECKING:  # needed for the type only
+if TYPE_CHECKING:  # needed for the types only
     from ..machine.processes import Spared
+    from .questions import Ask
 
 
 class ExecutorError(Exception):

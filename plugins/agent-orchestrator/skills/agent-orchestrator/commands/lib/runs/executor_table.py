@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -83,6 +81,10 @@ def _create_claude(execution: Execution) -> Executor:
 
 
 def _look_for_claude() -> Presence:
+    # Late: only ao-doctor looks, and reading metadata needs the parsers of e-mail and ZIP files.
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
     if find_spec("claude_agent_sdk") is None:
         advice = install_command("claude-agent-sdk")
         return Presence("the agent SDK is not installed", advice, matters=True)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ..events.event import Event
+from ..executors.ask_policy import waiting_seconds
 from ..executors.questions import (
     Ask,
     ChoiceKind,
     Decision,
     Question,
     Verdict,
-    waiting_seconds,
 )
 from .open_question import OpenQuestion, choice_of, is_repeatable
 

@@ -14,12 +14,12 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
+from ..client.connect import client_of
 from ..client.errors import RUN_TOKEN_UNKNOWN, may_pass
 from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event, text_content
 from ..executors.base import Executor
 from ..machine.clock import Backoff
-from ..machine.environment import is_manager_given
 from ..session_client import SessionClientError, SessionNotFoundError
 from .assignment import Assignment
 from .drive import Record, StopOrder
@@ -155,12 +155,9 @@ class Requests:
 
     def _connect(self) -> ManagerClient:
         """Return a new client for one request: at the run's end, a thread may still use another."""
-        return ManagerClient(
-            self._assignment.url,
-            POLL_TIMEOUT_SECONDS,
-            run_token=self._assignment.run_token or self._assignment.control_token,
-            is_configured=is_manager_given(),
-        )
+        a = self._assignment
+        token = a.run_token or a.control_token
+        return client_of(a.url, run_token=token, timeout_seconds=POLL_TIMEOUT_SECONDS)
 
 
 async def _wait_aside(work: Callable[[], T]) -> T:

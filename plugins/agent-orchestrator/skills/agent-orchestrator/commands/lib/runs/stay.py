@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -68,6 +67,8 @@ def stay(assignment: Assignment, entry: int, *, is_stopped: Callable[[], bool]) 
     if is_stopped():
         return
     os.set_inheritable(entry, True)
+    import tempfile  # late: few supervisors stay
+
     try:
         # A pipe could be too small for the environment of the agent.
         with tempfile.TemporaryFile() as assigned:

@@ -23,10 +23,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-import httpx
-
-from ..claude.restore import restore
 from ..claude.sdk import leave_out_mcp
+from ..client.connect import client_of, own_token
 from ..client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
 from ..client.manager import ManagerClient
 from ..events.event import Event
@@ -36,15 +34,15 @@ from ..executors.mcp_server import McpServer
 from ..machine.environment import (
     ENV_SESSION_ID,
     RUN_MARKER,
-    is_manager_given,
     outbox_dir,
     run_variables,
     state_dir,
     variables_past_proxies,
 )
+from ..machine.fast_start import keep_imports
 from ..machine.own_memory import hide_memory
 from ..outbox.outbox import Outbox, OutboxError, Run
-from ..session_client import SessionClientError, SessionNotFoundError, _find_token
+from ..session_client import SessionClientError, SessionNotFoundError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
 from ..shared.masking import Masking
@@ -83,8 +81,7 @@ class Supervisor:
 
     def _client(self, token: str | None) -> ManagerClient:
         """Return a client with this token; without one, with the token of the local manager."""
-        url = self._assignment.url
-        return ManagerClient(url, run_token=token, is_configured=is_manager_given())
+        return client_of(self._assignment.url, run_token=token)
 
     async def run(self, ready: Callable[[], None]) -> RunOutcome:
         """Supervise the run to its end; `ready` is called once no event of it can be lost.
@@ -167,6 +164,8 @@ class Supervisor:
         continued = a.session_id if a.continues.resume else a.continues.fork_of
         if continued is None or not find_executor(a.spec.executor).keeps_transcript:
             return
+        from ..claude.restore import restore  # late: only some agents' runs that continue
+
         # A run may not read the transcript of another session: a fork reads it as the user.
         reader = self._manager if a.continues.resume else self._client(a.control_token)
         try:
@@ -291,7 +290,7 @@ def _own_tokens(assignment: Assignment) -> dict[str, str]:
         assignment.run_token: "run-token",
         assignment.agent_token: "run-token",
         assignment.control_token: "control-token",
-        _find_token(httpx.URL(assignment.url)): "control-token",
+        own_token(assignment.url): "control-token",
     }
     return {token: kind for token, kind in tokens.items() if token}
 
@@ -312,6 +311,7 @@ def main() -> None:
     for library in ("httpx", "claude_agent_sdk"):
         logging.getLogger(library).setLevel(logging.WARNING)
     leave_out_mcp()
+    keep_imports()
     assignment = Assignment.from_json(text)
     logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:

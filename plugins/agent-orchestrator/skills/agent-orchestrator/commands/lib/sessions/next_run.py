@@ -17,8 +17,8 @@ from typing import Any
 from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
 from ..config import load_config
+from ..executors.ask_policy import DENY
 from ..executors.base import Continuation, RunSpec
-from ..executors.questions import DENY
 from ..machine.environment import home, state_dir, variables
 from ..machine.wire_text import from_wire
 from ..runs.conversations import find_conversation

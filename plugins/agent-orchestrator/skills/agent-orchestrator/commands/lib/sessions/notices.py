@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..client.manager import Json
 from ..machine.environment import host, state_dir
-from ..runs.stop import find_registered
 from ..shared.counted import counted
 from .resolve import is_by_hand
 
@@ -54,5 +53,7 @@ def _not_resumed(session: Json) -> str | None:
 
 
 def _is_waited_for(session_id: str) -> bool:
+    from ..runs.stop import find_registered  # late, as above
+
     entries = find_registered(state_dir(), session_id=session_id)
     return any(entry.is_supervised for entry in entries)

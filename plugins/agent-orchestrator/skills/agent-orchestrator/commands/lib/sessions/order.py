@@ -22,8 +22,8 @@ from ..client.connect import client_of
 from ..client.manager import Json, ManagerClient
 from ..client.patient import PATIENCE_SECONDS
 from ..config import load_config
+from ..executors.ask_policy import DENY
 from ..executors.base import RunSpec
-from ..executors.questions import DENY
 from ..machine.environment import parent_session_id
 from ..runs.assignment import spec_from
 from ..session_client import SessionClientError

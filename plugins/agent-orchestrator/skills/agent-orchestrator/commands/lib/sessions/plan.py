@@ -8,9 +8,9 @@ from ..agents.agent import Agent, AgentError
 from ..agents.find import find_agent
 from ..client.manager import Json
 from ..config import Config
+from ..executors.ask_policy import DENY, parse_policy
 from ..executors.base import ExecutorError, RunSpec
 from ..executors.permission_modes import effective_mode
-from ..executors.questions import DENY, parse_policy
 from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
 from ..machine.ownership import find_doubt_below
 from ..runs.executor_table import ExecutorKind, find_executor

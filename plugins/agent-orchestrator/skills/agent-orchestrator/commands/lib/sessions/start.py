@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-import httpx
-
-from ..client.connect import client_of
+from ..client.connect import client_of, own_token
 from ..client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
 from ..client.manager import Json, ManagerClient, cursor_of
 from ..client.opened_run import Notices, OpenedRun
@@ -20,7 +18,7 @@ from ..machine.environment import agent_environment, control_token, host, parent
 from ..machine.wire_text import wire_text
 from ..runs.assignment import Assignment
 from ..runs.launch import Launch, LaunchError
-from ..session_client import SessionClientError, _find_token
+from ..session_client import SessionClientError
 from .errors import SessionError, name_taken_at_start
 from .plan import sealed
 
@@ -196,7 +194,7 @@ def _prompt(notices: Notices | None, prompt: str) -> str:
 def _configured_token(url: str) -> str | None:
     """Return the token that the person has set, if it is for this manager."""
     token = control_token()
-    return token if token is not None and _find_token(httpx.URL(url)) == token else None
+    return token if token is not None and own_token(url) == token else None
 
 
 def _term_seconds(session: Json) -> float:

@@ -6,6 +6,10 @@ the notices are held, or if another process has opened the next run.
 
 from __future__ import annotations
 
+from ..machine import fast_start as fast_start
+
+# Before anything imports httpx:
+# isort: split
 import logging
 import signal
 import sys

@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from math import log2
 from typing import Any
@@ -26,17 +27,22 @@ from typing import Any
 class Rule:
     """One kind of secret.
 
-    `pattern` is matched where an anchor begins. The last group that took part is the secret.
+    `expression` is matched where an anchor begins. The last group that took part is the secret.
     """
 
     kind: str
     anchors: tuple[str, ...]
-    pattern: re.Pattern[str]
+    expression: str
     is_secret: Callable[[re.Match[str], str], bool] = lambda _found, _secret: True
     any_case: bool = False
     """True if the anchors match in any case; they are then in lower case."""
     takes_names: bool = False
     """True if the name of a value can identify it as a secret: `{"password": …}`."""
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled expression. Few anchors occur in one process, and compiling takes time."""
+        return re.compile(self.expression)
 
 
 _PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -182,9 +188,9 @@ _QUOTES = r"[\"'`\\]{0,17}"
 _PERCENT = "%(?:25){0,3}"
 
 
-def _assigned(name: str) -> re.Pattern[str]:
-    """Return a pattern of a name, a sign and a value in code, nested JSON, shells or URLs."""
-    return re.compile(
+def _assigned(name: str) -> str:
+    """Return an expression of a name, a sign and a value in code, nested JSON, shells or URLs."""
+    return (
         name + r"[\"'`\\\]]{0,17}+" + _COLOURS
         + r"(?P<sign>\s{0,4}:\s{0,4}[A-Za-z_]{1,20}\s{0,4}=|\s{0,4}(?:=>|:=|==?|:)|"
         + _PERCENT + "3[AaDd]|)" + _COLOURS + r"[ \t]{0,4}+" + _COLOURS
@@ -196,8 +202,8 @@ def _assigned(name: str) -> re.Pattern[str]:
 
 def _prefixed(kind: str, *prefixes: str, then: str, **more: Any) -> Rule:
     """Return a rule for tokens that begin with one of these prefixes."""
-    pattern = re.compile(f"((?:{'|'.join(map(re.escape, prefixes))}){then})")
-    return Rule(kind=kind, anchors=prefixes, pattern=pattern, **more)
+    expression = f"((?:{'|'.join(map(re.escape, prefixes))}){then})"
+    return Rule(kind=kind, anchors=prefixes, expression=expression, **more)
 
 
 RULES: tuple[Rule, ...] = (
@@ -222,7 +228,7 @@ RULES: tuple[Rule, ...] = (
         kind="aws-secret-key",
         anchors=("secret",),
         any_case=True,
-        pattern=re.compile(
+        expression=(
             r"(?i:secret_?-?(?:access)?_?-?key)" + _QUOTES + _COLOURS
             + r"\s{0,4}(?:=>|:=|[:=]|" + _PERCENT + r"3[AaDd])" + _COLOURS + r"\s{0,4}" + _COLOURS
             + _QUOTES + r"([A-Za-z0-9/+]{40})(?![A-Za-z0-9/+=])"
@@ -248,7 +254,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="slack-webhook",
         anchors=("hooks.slack.com/",),
-        pattern=re.compile(r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/+-]{24,120}+)"),
+        expression=r"hooks\.slack\.com/(?:services|workflows|triggers)/([\w/+-]{24,120}+)",
     ),
     _prefixed("google-api-key", "AIza", then=r"[A-Za-z0-9_-]{35}(?![A-Za-z0-9_-])"),
     _prefixed("google-oauth-token", "ya29.", then=r"[A-Za-z0-9_-]{20,2048}+"),
@@ -278,18 +284,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="telegram-token",
         anchors=(":AA",),
-        pattern=re.compile(r"(?<=\d{8}):(AA[A-Za-z0-9_-]{32,33})(?![A-Za-z0-9_-])"),
+        expression=r"(?<=\d{8}):(AA[A-Za-z0-9_-]{32,33})(?![A-Za-z0-9_-])",
     ),
     Rule(
         kind="discord-token",
         anchors=(),
-        pattern=re.compile(r"\.([A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}+)"),
+        expression=r"\.([A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}+)",
         is_secret=_is_discord,
     ),
     Rule(
         kind="discord-webhook",
         anchors=("/api/webhooks/",),
-        pattern=re.compile(r"/api/webhooks/\d{15,22}/([A-Za-z0-9_-]{60,90}+)"),
+        expression=r"/api/webhooks/\d{15,22}/([A-Za-z0-9_-]{60,90}+)",
     ),
     _prefixed(
         "jwt", "eyJ",
@@ -310,7 +316,7 @@ RULES: tuple[Rule, ...] = (
         kind="azure-key",
         anchors=("accountkey", "accesskey"),
         any_case=True,
-        pattern=re.compile(
+        expression=(
             r"(?i:accountkey|accesskey)" + _QUOTES + _COLOURS
             + r"\s{0,2}(?:[=:]|" + _PERCENT + r"3[AaDd])" + _COLOURS + r"\s{0,2}" + _COLOURS
             + _QUOTES + r"([A-Za-z0-9+/]{42,86}+={1,2})"
@@ -321,7 +327,7 @@ RULES: tuple[Rule, ...] = (
         kind="azure-signature",
         anchors=("sig=", "sig%"),
         any_case=True,
-        pattern=re.compile(
+        expression=(
             f"(?i:sig)(?:=|{_PERCENT}3[Dd])"
             + f"((?:[A-Za-z0-9+/_-]|{_PERCENT}2[BbFf]){{43}}(?:=|{_PERCENT}3[Dd]))"
         ),
@@ -330,7 +336,7 @@ RULES: tuple[Rule, ...] = (
         kind="bearer-token",
         anchors=("bearer",),
         any_case=True,
-        pattern=re.compile(
+        expression=(
             r"(?i:bearer)(?: |\+|%(?:25){0,3}20){1,4}+" + _COLOURS
             + r"([A-Za-z0-9._~+/-]{16,4096}+={0,2}+)"
         ),
@@ -340,9 +346,8 @@ RULES: tuple[Rule, ...] = (
         kind="basic-credentials",
         anchors=("basic",),
         any_case=True,
-        pattern=re.compile(
-            r"(?i:basic)(?: |\+|%(?:25){0,3}20){1,4}+"
-            + _COLOURS
+        expression=(
+            r"(?i:basic)(?: |\+|%(?:25){0,3}20){1,4}+" + _COLOURS
             + r"([A-Za-z0-9+/]{8,1024}+={0,2}+)"
         ),
         is_secret=_is_basic,
@@ -350,15 +355,13 @@ RULES: tuple[Rule, ...] = (
     Rule(
         kind="url-password",
         anchors=("://",),
-        pattern=re.compile(
-            r"://[^\s:/?#@\"'`<>\\]{0,100}+:([^\s/?#\"'`<>\\]{3,200})@[A-Za-z0-9\[$]"
-        ),
+        expression=r"://[^\s:/?#@\"'`<>\\]{0,100}+:([^\s/?#\"'`<>\\]{3,200})@[A-Za-z0-9\[$]",
         is_secret=_is_password,
     ),
     Rule(
         kind="url-password",
         anchors=tuple(f"{before}{option}" for option in ("-u", "--user") for before in " \"'"),
-        pattern=re.compile(
+        expression=(
             r"[ \"'](?:-u|--user)[\"' ,=\\]{0,9}+[^\s:\"'`<>\\]{1,100}+:([^\s\"'`<>\\]{3,200}+)"
         ),
         is_secret=_is_password_of_curl,
@@ -370,7 +373,7 @@ RULES: tuple[Rule, ...] = (
             "authorization",
         ),
         any_case=True,
-        pattern=_assigned(r"[A-Za-z0-9_.-]{0,30}+"),
+        expression=_assigned(r"[A-Za-z0-9_.-]{0,30}+"),
         is_secret=_is_assigned,
         takes_names=True,
     ),
@@ -378,14 +381,14 @@ RULES: tuple[Rule, ...] = (
         kind="assigned-secret",
         anchors=("pass", "pwd"),
         any_case=True,
-        pattern=_assigned(r"(?i:pass(?:phrase)?|pwd)"),
+        expression=_assigned(r"(?i:pass(?:phrase)?|pwd)"),
         is_secret=_is_assigned,
         takes_names=True,
     ),
     Rule(
         kind="assigned-secret",
         anchors=("_KEY",),
-        pattern=_assigned(r"[A-Za-z0-9_.-]{0,30}+"),
+        expression=_assigned(r"[A-Za-z0-9_.-]{0,30}+"),
         is_secret=_is_assigned,
         takes_names=True,
     ),
