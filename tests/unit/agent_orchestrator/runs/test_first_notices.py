@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from agent_orchestrator.outbox.outbox import Outbox
-from agent_orchestrator.runs.supervisor import Supervisor
+from agent_orchestrator.runs.supervision import Supervisor
 from tests.support.assignments import assignment_at
 from tests.support.rows import each_row
 
@@ -37,7 +37,7 @@ def test_notices_are_heard_with_the_first_event_of_the_agent(
 ) -> None:
     assignment = assignment_at(executor="command", run=2, notice_batch="b")
     for is_automatic in (True, False):
-        supervisor = Supervisor(replace(assignment, is_automatic=is_automatic), Path("/"))
+        supervisor = Supervisor(replace(assignment, is_automatic=is_automatic), Path("/"), "m")
         recorded = record(supervisor, events)
         assert places("notice_batch", recorded) == ([] if heard is None else [heard])
         assert places("origin", recorded) == ([0] if is_automatic else [])
@@ -57,7 +57,7 @@ def places(field: str, recorded: list[dict[str, Any]]) -> list[int]:
 
 @each_row("end, heard", [("completed", [4]), ("failed", []), ("budget", []), ("stopped", [])])
 def test_unsure_notices_are_heard_if_the_run_is_completed(end: str, heard: list[int]) -> None:
-    supervisor = Supervisor(assignment_at(executor="opencode"), Path("/"))
+    supervisor = Supervisor(assignment_at(executor="opencode"), Path("/"), "m")
     message = {**PROMPT, **supervisor._notices.fields_of_message("b", is_sure=False)}
     recorded = record(supervisor, [PROMPT, CALL, message, ANSWER, stop(end)])
     assert places("notice_batch", recorded) == heard

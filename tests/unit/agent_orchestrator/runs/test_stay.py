@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +17,20 @@ from unittest.mock import Mock
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.outbox.outbox import Outbox
-from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.executors.base import RunSpec
+from agent_orchestrator.machine.environment import ENV_STATE_DIR
+from agent_orchestrator.outbox.outbox import Outbox, Run
+from agent_orchestrator.runs.assignment import READY, Assignment
 from agent_orchestrator.runs.drive import RunOutcome
-from agent_orchestrator.runs.stay import STOP_SIGNALS, can_stay, stay
-from agent_orchestrator.runs.supervisor import Supervisor
+from agent_orchestrator.runs.registry import list_registered
+from agent_orchestrator.runs.stay import can_stay, stay
+from agent_orchestrator.runs.stop_signals import release_stops
+from agent_orchestrator.runs.supervision import Supervisor
 from tests.support.assignments import assignment_at
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
 from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 OUTLOOK = {"held": None, "newest_run": 1, "awaited": 1, "undelivered": 0, "due": False}
 
@@ -47,7 +55,7 @@ def test_signal_at_the_last_moment_is_heard(
     stdin = os.dup(0)
 
     async def end() -> None:
-        supervisor = Supervisor(assignment(), tmp_path)
+        supervisor = Supervisor(assignment(), tmp_path, "m")
         with supervisor._stopped_by_signals():
             if is_signalled:
                 os.kill(os.getpid(), signal.SIGTERM)
@@ -57,7 +65,7 @@ def test_signal_at_the_last_moment_is_heard(
     try:
         run(end())
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        release_stops()
         os.dup2(stdin, 0)
         os.close(stdin)
     assert bool(programs) is not is_signalled
@@ -74,7 +82,7 @@ def test_supervisor_without_room_for_a_file_ends(
     try:
         stay(assignment(), stdin, is_stopped=lambda: False)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        release_stops()
         os.close(stdin)
     assert "No space left on device" in caplog.text
 
@@ -101,10 +109,43 @@ def test_supervisor_that_was_stopped_leaves_no_valid_token(
 
     monkeypatch.setattr(Supervisor, "_supervise", supervise)
     monkeypatch.setattr(Supervisor, "_can_stay", lambda *_: True)
-    monkeypatch.setattr("agent_orchestrator.runs.supervisor.stay", lambda *_, **__: None)
+    monkeypatch.setattr("agent_orchestrator.runs.supervision.stay", lambda *_, **__: None)
     with recording(lambda _: json_reply({"ok": True})) as server:
-        run(Supervisor(assignment(server.url), tmp_path).run(lambda: None))
+        given = assignment(server.url)
+        outbox = Outbox(tmp_path / "o.db", Run(session_id=given.session_id, run=1, url=given.url))
+        run(Supervisor(given, tmp_path, "m").run(outbox, 0))
     assert [request.method for request in server.requests] == ["DELETE"]
+
+
+def test_stop_just_after_the_takeover_is_obeyed(tmp_path: Path) -> None:
+    """The signal waits while the rest of the supervisor is imported."""
+    recorded: list[dict[str, Any]] = []
+
+    def answer(received: Received) -> Reply:
+        if received.method == "POST":
+            recorded.extend(json.loads(received.body))
+        return json_reply({"ok": True, "seqs": [1], "requests": []})
+
+    with recording(answer) as server:
+        spec = RunSpec(executor="command", project_dir=tmp_path, command=("sleep", "3600"))
+        given = replace(assignment(server.url), spec=spec, cursor="g:0", run_token=None)
+        environment = {"PATH": os.defpath, ENV_STATE_DIR: str(tmp_path)}
+        supervisor = subprocess.run(
+            [sys.executable, "-m", "agent_orchestrator.runs.supervisor"],
+            input=given.to_json(),
+            env=environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=WATCHDOG_SECONDS,
+        )
+        assert supervisor.stdout == f"{READY}\n"
+        (entry,) = list_registered(tmp_path)
+        os.kill(entry.run.pid, signal.SIGTERM)
+        wait_for(lambda: not list_registered(tmp_path), "the supervisor has ended")
+    assert [event["reason"] for event in recorded if event["event_type"] == "session_stop"] == [
+        "stopped"
+    ]
 
 
 @each_row("executor, stays", [("command", True), ("gemini", False)])
@@ -116,7 +157,7 @@ def test_supervisor_stays_only_if_the_agent_can_go_on(executor: str, stays: bool
     with recording(answer) as server:
         given = assignment(server.url)
         supervisor = Supervisor(
-            replace(given, spec=replace(given.spec, executor=executor)), Path("/")
+            replace(given, spec=replace(given.spec, executor=executor)), Path("/"), "m"
         )
         supervisor._outbox = Mock(Outbox)
         supervisor._outbox.count_waiting.return_value = 0

@@ -1,7 +1,8 @@
 """A faster start for our programs. Import this before httpx.
 
-httpx is loaded when it is used, and without its command line. That command line, with click,
-pygments and rich, takes half of the import time of httpx, and our programs never use it.
+httpx and psutil are loaded when they are used: many runs never use httpx, and psutil loads while
+the agent starts. httpx is loaded without its command line. That, with click, pygments and rich,
+takes half of its import time, and our programs never use it.
 """
 
 from __future__ import annotations
@@ -52,4 +53,5 @@ def keep_imports() -> None:
     gc.freeze()
 
 
-import_when_used("httpx")
+for _library in ("httpx", "psutil"):
+    import_when_used(_library)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import closing
 from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import Any, NamedTuple
 
-from ..events.bounded_json import read_bounded
 from ..events.prepare import CHUNK_BYTES
 
 SHORT_BYTES = 1024 * 1024
@@ -95,7 +94,7 @@ def _read(text: bytes) -> Line:
     except ValueError as exc:
         return Line(head, problem=str(exc))
     try:
-        return Line(head, read_bounded(iter([text])).value)
+        return Line(head, _bounded(iter([text])))
     except ValueError as exc:
         return Line(head, problem=str(exc))
 
@@ -104,6 +103,12 @@ def _read_long(file: SpooledTemporaryFile[bytes]) -> Line:
     head = file.read(CHUNK_BYTES)
     file.seek(0)
     try:
-        return Line(head, read_bounded(iter(partial(file.read, CHUNK_BYTES), b"")).value)
+        return Line(head, _bounded(iter(partial(file.read, CHUNK_BYTES), b"")))
     except ValueError as exc:
         return Line(head, problem=str(exc))
+
+
+def _bounded(pieces: Iterator[bytes]) -> Any:
+    from ..events.bounded_json import read_bounded  # late: few lines need it
+
+    return read_bounded(pieces).value

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,10 +16,10 @@ from ..client.errors import may_pass
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 from .assignment import Assignment
+from .stop_signals import hold_stops
 
 logger = logging.getLogger(__name__)
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROGRAM = f"{__package__.rpartition('.')[0]}.sessions.wake"
 
 
@@ -63,7 +62,7 @@ def stay(assignment: Assignment, entry: int, *, is_stopped: Callable[[], bool]) 
     Returns only if a stop was ordered, or if the program cannot be started. The new program
     unblocks the stop signals.
     """
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    hold_stops()
     if is_stopped():
         return
     os.set_inheritable(entry, True)

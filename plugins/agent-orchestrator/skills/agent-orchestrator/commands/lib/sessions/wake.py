@@ -28,7 +28,8 @@ from ..machine.environment import state_dir, take_up
 from ..machine.own_memory import hide_memory
 from ..runs.assignment import Assignment
 from ..runs.registry import registered
-from ..runs.stay import STOP_SIGNALS, has_prospects, was_asked_to_stop
+from ..runs.stay import has_prospects, was_asked_to_stop
+from ..runs.stop_signals import STOP_SIGNALS, hold_stops, release_stops
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
@@ -136,11 +137,11 @@ class Wake:
 @contextmanager
 def _signals_wait() -> Iterator[None]:
     """Let the stop signals wait until the end of the block."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    hold_stops()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        release_stops()
 
 
 def _end(number: int, _frame: FrameType | None) -> None:
