@@ -142,6 +142,17 @@ def test_withdrawn_question_is_cancelled(tmp_path: Path) -> None:
     assert cancelled == ["a", "b"]
 
 
+def test_text_of_a_refusal_comes_before_the_refusal(tmp_path: Path) -> None:
+    """The turn waits for the refusal. After it the turn could end before it has the text."""
+    person = Person(Verdict.DENY, ChoiceKind.DENY, text="not today")
+    play(tmp_path, ["ask", COMMAND, ASKED], SAID, END, ask=person.ask)
+    (received,) = tmp_path.glob("*/received.jsonl")
+    messages = [json.loads(line) for line in received.read_text().splitlines()]
+    told = next(number for number, each in enumerate(messages) if "turn/steer" in each.values())
+    assert messages[told]["params"]["input"][0]["text"] == "not today"
+    assert messages[told + 1]["result"] == {"decision": "decline"}
+
+
 def test_real_codex_waits_for_the_decision_of_a_person(codex: Codex) -> None:
     """Allow a patch outside of the project, and time out a command outside of the sandbox."""
     outside = Path(os.environ.get("XDG_RUNTIME_DIR", "/var/tmp")) / f"{codex.execution.session_id}"

@@ -265,11 +265,12 @@ class CodexExecutor:
         self._asking.pop(call.call_id, None)
         if decision.verdict in (Verdict.DENY, Verdict.TIMED_OUT):
             self._translation.was_refused = True
-        await self._reply(server, call, asked, decision)
         if text := message_about(asked.question, decision):
-            # A refusal of Codex has no text, and reads to the model like one by a person.
+            # A refusal of Codex has no text, and reads to the model like one by a person. The text
+            # comes first, as the turn could end with the answer.
             with contextlib.suppress(RpcError, PeerGoneError):
                 await server.rpc.request("turn/steer", self._steering(text, str(uuid.uuid4())))
+        await self._reply(server, call, asked, decision)
 
     async def _reply(self, server: AppServer, call: Call, asked: Asked, decision: Decision) -> None:
         answer = questions.answer_to(call, asked, decision)
