@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from agent_session_manager.api.http.body import JsonRequest
 
+_FAILURE = "agent_session_manager.failure"
+"""Scope key of the exception of a handler."""
+
 Handler = Callable[[Request, str], Awaitable[Response]]
 
 
@@ -32,16 +35,26 @@ class AppendsFirst:
         self._handler = append
         handlers = dict(app.exception_handlers)
         defect = handlers.pop(Exception)
-        self._appends: ASGIApp = ServerErrorMiddleware(
-            ExceptionMiddleware(self._append, handlers), handler=defect
+        self._failing: ASGIApp = ServerErrorMiddleware(
+            ExceptionMiddleware(_fail, handlers), handler=defect
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         is_append = scope.get("method") == "POST" and self._PATH.fullmatch(scope["path"])
-        await (self._appends if is_append else self._app)(scope, receive, send)
+        await (self._append if is_append else self._app)(scope, receive, send)
 
     async def _append(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self._app
         session_id = scope["path"].split("/")[2]
-        response = await self._handler(JsonRequest(scope, receive), session_id)
+        try:
+            response: ASGIApp = await self._handler(JsonRequest(scope, receive), session_id)
+        except Exception as failure:
+            # Only now through the framework's layers: they wrap each message of a response.
+            scope[_FAILURE] = failure
+            response = self._failing
         await response(scope, receive, send)
+
+
+async def _fail(scope: Scope, _receive: Receive, _send: Send) -> None:
+    failure: Exception = scope[_FAILURE]
+    raise failure

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
 from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
-from agent_session_manager.domain.question import QuestionStep, question_step
+from agent_session_manager.domain.question import ASKED, DECIDED, QuestionStep, question_step
 from agent_session_manager.domain.session import MAX_NAME_CHARS, Reason, Usage, end_reason
 from agent_shared.masking import MAX_COUNT
 
@@ -113,6 +113,10 @@ _KNOWN_FIELDS: dict[str, type] = {
     "masked_secrets": int,
     "notice_batch": str,
 }
+_TYPES_WITH_MEANING = frozenset({"message", "session_stop", "usage", ASKED, DECIDED})
+"""Types of the events that can end or answer a run, count as usage, or open or close a question."""
+_FIELDS_WITH_MEANING = frozenset({"run", "content", "exit_code", "masked_secrets", "notice_batch"})
+"""Fields with which an event of any type means more to the manager, or is checked further."""
 _KIND_NAMES = {str: "a string", dict: "an object", int: "an integer of 32 bits"}
 
 
@@ -139,24 +143,26 @@ def _parse(value: Any, session_id: str) -> NewEvent:
         raise InvalidEventError(
             f"event_type is required: a string of 1 to {MAX_TYPE_CHARS} characters"
         )
+    fields = {}
     for name, given in value.items():
         kind = _KNOWN_FIELDS.get(name)
         # Compare exact types: a bool is an int in Python.
         if kind is not None and given is not None and type(given) is not kind:
             raise InvalidEventError(f"{name} must be {_KIND_NAMES[kind]}")
-    fields = value.copy()
-    for name in MANAGER_FIELDS:
-        fields.pop(name, None)
-    if not -(2**31) <= (value.get("exit_code") or 0) < 2**31:
-        raise InvalidEventError(f"exit_code must be {_KIND_NAMES[int]}")
+        if name not in MANAGER_FIELDS:
+            fields[name] = given
     if value.get("session_id", session_id) not in (session_id, None):
         raise InvalidEventError(f"session_id must be {session_id!r} or absent")
-    return NewEvent(
-        event_type=event_type,
-        fields=fields,
-        event_id=_id(value, "event_id", MAX_EVENT_ID_CHARS),
+    event = NewEvent(event_type, fields, _id(value, "event_id", MAX_EVENT_ID_CHARS))
+    # Most events have no other meaning for the manager: they end here.
+    if event_type not in _TYPES_WITH_MEANING and _FIELDS_WITH_MEANING.isdisjoint(value):
+        return event
+    if not -(2**31) <= (value.get("exit_code") or 0) < 2**31:
+        raise InvalidEventError(f"exit_code must be {_KIND_NAMES[int]}")
+    has_text = _has_text(value.get("content"))
+    return event._replace(
         run=_run(value.get("run")),
-        is_answer=_has_text(value.get("content"))
+        is_answer=has_text
         and event_type == "message"
         and value.get("role") == "assistant"
         and value.get("parent_tool_use_id") is None,

@@ -11,8 +11,7 @@ other callers.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import MutableMapping
 from functools import partial
 from typing import Any
 from weakref import WeakValueDictionary
@@ -52,17 +51,63 @@ class _Budget:
     def is_used_up(self) -> bool:
         return self.requests >= self._max_requests
 
-    @contextmanager
-    def one_request(self) -> Iterator[None]:
-        """Count one more request until the block ends."""
-        self.requests += 1
-        try:
-            yield
-        finally:
-            self.requests -= 1
-
     def has_room_for(self, size: int) -> bool:
         return self.held_bytes + size <= self._max_held_bytes
+
+
+class _Open:
+    """An open request, which is counted in its budgets until it ends or its stream begins."""
+
+    __slots__ = ("since", "is_expired", "has_begun", "_budgets", "_counted_in", "_held_bytes") + (
+        *("_loop", "_receive", "_send"),
+    )
+
+    def __init__(
+        self, budgets: list[_Budget], receive: Receive, send: Send, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.since: float | None = loop.time()
+        """Start of the work on it; None while the server waits for the caller."""
+        self.is_expired = False
+        self.has_begun = False
+        """True once the response has begun."""
+        self._counted_in = [*budgets]
+        self._budgets = budgets
+        self._held_bytes = 0
+        self._receive = receive
+        self._send = send
+        self._loop = loop
+        for budget in budgets:
+            budget.requests += 1
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        self.since = None
+        message = await self._receive()
+        self.since = None if self.has_begun else self._loop.time()
+        size = len(message.get("body", b""))
+        for budget in self._budgets:
+            if not budget.has_room_for(size):
+                raise RequestError(503, "overloaded", "too many large bodies are under way")
+        self._held_bytes += size
+        for budget in self._budgets:
+            budget.held_bytes += size
+        return message
+
+    async def send(self, message: Message) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            self.since = None
+            if _begins_stream(message):
+                self._count_no_more()
+        await self._send(message)
+
+    def end(self) -> None:
+        self._count_no_more()
+        for budget in self._budgets:
+            budget.held_bytes -= self._held_bytes
+
+    def _count_no_more(self) -> None:
+        while self._counted_in:
+            self._counted_in.pop().requests -= 1
 
 
 class Admission:
@@ -88,9 +133,7 @@ class Admission:
         self._of_callers: WeakValueDictionary[RunCaller | None, _Budget] = WeakValueDictionary()
         """Budgets of the runs with open requests; the key None is for all runs together."""
         self._answer_seconds = answer_seconds
-        self._since: dict[asyncio.Task[Any], float | None] = {}
-        """Start of the work on each request; None while the server waits for the caller."""
-        self._expired: set[asyncio.Task[Any]] = set()
+        self._open: dict[asyncio.Task[Any], _Open] = {}
         self._begun = 0
         """Requests started in this turn of the loop."""
         self._watch: asyncio.TimerHandle | None = None
@@ -102,16 +145,23 @@ class Admission:
         if any(budget.is_used_up for budget in budgets):
             refusal = error_response(503, "overloaded", "too many requests are under way")
             return await refusal(scope, receive, send)
-        with ExitStack() as counted:
-            for budget in budgets:
-                counted.enter_context(budget.one_request())
-
-            async def send_counted(message: Message) -> None:
-                if _begins_stream(message):
-                    counted.close()
-                await send(message)
-
-            await self._serve(scope, receive, send_counted, budgets)
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+        opened = self._open[task] = _Open(budgets, receive, send, loop)
+        if self._watch is None:
+            self._watch = loop.call_later(_LOOK_SECONDS, self._look)
+        try:
+            await self._take_turn()
+            await self._app(scope, opened.receive, opened.send)
+        except asyncio.CancelledError:
+            if not opened.is_expired or opened.has_begun:
+                raise
+            task.uncancel()
+            await _took_too_long(scope, receive, send)
+        finally:
+            del self._open[task]
+            opened.end()
 
     def _budgets(self, caller: RunCaller | None) -> list[_Budget]:
         """Return the budgets for a request; a request of a run also needs the shares of runs."""
@@ -119,52 +169,6 @@ class Admission:
             return [self._of_all]
         of_runs = self._of_callers.setdefault(None, self._of_runs())
         return [self._of_all, of_runs, self._of_callers.setdefault(caller, self._of_a_run())]
-
-    async def _serve(
-        self, scope: Scope, receive: Receive, send: Send, budgets: list[_Budget]
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-        held = 0
-        has_begun = False
-
-        async def receive_counted() -> MutableMapping[str, Any]:
-            nonlocal held
-            self._since[task] = None
-            message = await receive()
-            self._since[task] = None if has_begun else loop.time()
-            size = len(message.get("body", b""))
-            if not all(budget.has_room_for(size) for budget in budgets):
-                raise RequestError(503, "overloaded", "too many large bodies are under way")
-            held += size
-            for budget in budgets:
-                budget.held_bytes += size
-            return message
-
-        async def send_begun(message: Message) -> None:
-            nonlocal has_begun
-            if not has_begun:
-                has_begun = True
-                self._since[task] = None
-            await send(message)
-
-        self._since[task] = loop.time()
-        if self._watch is None:
-            self._watch = loop.call_later(_LOOK_SECONDS, self._look)
-        try:
-            await self._take_turn()
-            await self._app(scope, receive_counted, send_begun)
-        except asyncio.CancelledError:
-            if task not in self._expired or has_begun:
-                raise
-            task.uncancel()
-            await _took_too_long(scope, receive, send)
-        finally:
-            del self._since[task]
-            self._expired.discard(task)
-            for budget in budgets:
-                budget.held_bytes -= held
 
     async def _take_turn(self) -> None:
         """Wait until this turn of the loop has room for one more request."""
@@ -181,11 +185,11 @@ class Admission:
         """Cancel requests that take too long; runs each second while any request is open."""
         loop = asyncio.get_running_loop()
         latest = loop.time() - self._answer_seconds
-        for task, since in self._since.items():
-            if since is not None and since < latest and task not in self._expired:
-                self._expired.add(task)
+        for task, opened in self._open.items():
+            if opened.since is not None and opened.since < latest and not opened.is_expired:
+                opened.is_expired = True
                 task.cancel()
-        self._watch = loop.call_later(_LOOK_SECONDS, self._look) if self._since else None
+        self._watch = loop.call_later(_LOOK_SECONDS, self._look) if self._open else None
 
 
 async def _took_too_long(scope: Scope, receive: Receive, send: Send) -> None:

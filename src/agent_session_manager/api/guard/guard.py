@@ -74,7 +74,7 @@ def _as_data(send: Send) -> Send:
     async def send_as_data(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = message["headers"]
-            if all(name != _POLICY for name, _ in headers):
+            if _POLICY not in dict(headers):
                 message["headers"] = [*headers, *_OF_DATA]
         await send(message)
 

@@ -16,7 +16,6 @@ from typing import Any, TypeVar
 import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 
 from agent_session_manager.api.http.aside import LARGE_BYTES, in_thread
 from agent_session_manager.api.http.errors import RequestError
@@ -77,17 +76,18 @@ async def read_body(request: Request, *, max_bytes: int = MAX_BODY_BYTES) -> byt
     drained = max_bytes + MAX_DRAINED_BYTES
     chunks: list[bytes] = []
     size = 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= max_bytes:
-                chunks.append(chunk)
-            elif size > drained:
-                break
-    except ClientDisconnect:  # the client no longer reads the response, and this is not a defect
-        raise RequestError(
-            400, "incomplete_body", "the connection closed before the end of the body"
-        ) from None
+    has_more = True
+    while has_more and size <= drained:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":  # not a defect: no client reads the response
+            raise RequestError(
+                400, "incomplete_body", "the connection closed before the end of the body"
+            )
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if chunk and size <= max_bytes:
+            chunks.append(chunk)
+        has_more = message.get("more_body", False)
     if size > max_bytes:
         raise RequestError(
             413,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
@@ -12,6 +12,15 @@ from agent_session_manager.api.http.errors import STATUS_OF
 from agent_session_manager.api.wire.common import dump
 
 _OF_EVERY_ROUTE = (400, 401, 403, 422, 429, 431, 503)
+
+
+class JsonResponse(Response):
+    """A response with JSON, whose headers are not built from texts: appends need this."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        assert headers is None
+        length = b"%d" % len(self.body)
+        self.raw_headers = [(b"content-length", length), (b"content-type", b"application/json")]
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:

@@ -19,7 +19,7 @@ from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.depends import Id, QueryText, Served, manager_of
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.masker import masker_of
-from agent_session_manager.api.http.responses import refusals
+from agent_session_manager.api.http.responses import JsonResponse, refusals
 from agent_session_manager.api.http.sse import (
     answer_with_session,
     cursor_of,
@@ -99,7 +99,7 @@ async def append_events(request: Request, session_id: Id) -> Response:
     if caller is not None:
         events = [_of_caller(event, caller) for event in events]
     seqs = await manager_of(request).append(session_id, events, known=known)
-    return Response(orjson.dumps({"ok": True, "seqs": seqs}), 201, media_type="application/json")
+    return JsonResponse(orjson.dumps({"ok": True, "seqs": seqs}), 201)
 
 
 def _known_of(request: Request) -> Cursor | None:

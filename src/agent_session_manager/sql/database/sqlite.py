@@ -14,13 +14,14 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
 from agent_session_manager.sql.database import ownership
 from agent_session_manager.sql.database.ballast import ballast_path
-from agent_session_manager.sql.database.database import Database, RawSql
+from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.direct import write_text
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.foreign_text import ForeignTextConnection
 from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
@@ -184,6 +185,6 @@ def prepare_sqlite_reader(connection: sqlite3.Connection, _record: object) -> No
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_immediate(connection: RawSql) -> None:
+def _begin_immediate(connection: Connection) -> None:
     """Take the write lock at once: a transaction that upgrades later fails without waiting."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    write_text(connection, "BEGIN IMMEDIATE")

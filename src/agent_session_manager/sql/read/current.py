@@ -45,11 +45,12 @@ def get_whole(connection: Connection, session_id: str) -> Session:
     return to_session(connection, connection.execute(_WHOLE, {"session_id": session_id}).one())
 
 
-def newest_run(row: Row[Any]) -> RunState:
+def newest_run(row: Any) -> RunState:
+    """Return the state of the newest run from a row with its columns."""
     return RunState(
         run=row.last_run,
         finished=row.finished_at is not None,
         reason=rows.to_reason(row.reason),
         holder=row.lease_holder,
-        imported=row.imported,
+        imported=bool(row.imported),
     )

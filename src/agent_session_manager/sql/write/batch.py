@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.sql.database.direct import write
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.ancestors import tell_above
@@ -182,7 +183,7 @@ class Writes:
             (_FINISHED, self.finished),
         ):
             if parameters:
-                connection.execute(statement, parameters)
+                write(connection, statement, parameters)
         if self.questions:
             take_steps(connection, self.questions)
             settle_answers(connection, self.questions)

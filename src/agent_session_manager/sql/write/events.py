@@ -6,16 +6,12 @@ with a few statements: events, sessions, runs. The throughput of the manager dep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Sequence, Set
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import (
-    Connection,
-    bindparam,
-    delete,
-    select,
-)
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select
 
 from agent_session_manager.domain.attention import DENIAL, AttentionKind
 from agent_session_manager.domain.cursor import Cursor
@@ -36,6 +32,7 @@ from agent_session_manager.domain.session import (
     opens_question,
     state_after,
 )
+from agent_session_manager.sql.database.direct import read
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import WITH_NEWEST_RUN
@@ -48,6 +45,24 @@ from agent_session_manager.sql.write.questions import (
 from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.changes import AppendEvents
+
+
+class _Found(NamedTuple):
+    """The columns of a session that an append needs."""
+
+    number: int
+    session_id: str
+    generation: str
+    last_seq: int
+    last_run: int
+    parent_session_id: str | None
+    prompt: str | None
+    attention: str | None
+    finished_at: int | None
+    reason: str | None
+    lease_holder: str | None
+    imported: bool
+
 
 _SESSIONS = (
     select(
@@ -62,7 +77,6 @@ _SESSIONS = (
         *NEWEST_RUN_STATE,
     )
     .join_from(sessions, runs, WITH_NEWEST_RUN)
-    .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
     # All managers lock sessions in the same order, so two managers cannot deadlock.
     .order_by(sessions.c.session_id)
     .with_for_update(of=sessions)
@@ -72,6 +86,8 @@ _KNOWN_IDS = select(events.c.event_id, events.c.seq).where(
     events.c.event_id.in_(bindparam("event_ids", expanding=True)),
 )
 _IDS_AT_ONCE = 1000
+_SHOWN = frozenset({"message", DENIAL})
+"""Types of events that lists can show."""
 _MAX_TOOL_CHARS = 90
 """So that the tools of a run fit into one line."""
 _TAKE_BACK = delete(events).where(
@@ -82,7 +98,7 @@ _TAKE_BACK = delete(events).where(
 class SessionInBatch:
     """One session while a batch is numbered: its last seq, newest run and known event ids."""
 
-    def __init__(self, row: Any, known: dict[str, int]) -> None:
+    def __init__(self, row: _Found | Row[Any], known: dict[str, int]) -> None:
         self.number: int = row.number
         self.session_id: str = row.session_id
         self.generation: str = row.generation
@@ -131,7 +147,8 @@ class SessionInBatch:
             self.known[new.event_id] = self.last_seq
         if new.masked_secrets:
             writes.masked.append({"of": self.number, "add": new.masked_secrets})
-        self._show(new, run, writes)
+        if kind in _SHOWN:
+            self._show(new, run, writes)
         if new.usage is not None:
             writes.usage.append(UsageTold(self.number, run, new.usage))
         if new.question is not None:
@@ -203,8 +220,7 @@ def append_all(
 
     Few events are sent twice. So known events are not queried first: the insert detects them.
     """
-    wanted = sorted({append.session_id for append in appends})
-    found = connection.execute(_SESSIONS, {"session_ids": wanted}).all()
+    found = _find(connection, {append.session_id for append in appends})
     outcomes, writes = _number(appends, found, {}, now)
     if not writes.insert_events(connection):
         connection.execute(_TAKE_BACK, [{"of": row.number, "after": row.last_seq} for row in found])
@@ -216,9 +232,29 @@ def append_all(
     return outcomes
 
 
+def _find(connection: Connection, session_ids: Set[str]) -> list[_Found]:
+    """Read and lock sessions."""
+    wanted = [*session_ids]
+    # To a power of two: a few statements, which the driver keeps, fit all batches.
+    wanted += wanted[:1] * (2 ** (len(wanted) - 1).bit_length() - len(wanted))
+    parameters = dict(zip(_names(len(wanted)), wanted, strict=True))
+    return [_Found._make(row) for row in read(connection, _sessions(len(wanted)), parameters)]
+
+
+@lru_cache
+def _sessions(count: int) -> Select[Any]:
+    """Return the query for the sessions of `count` ids."""
+    return _SESSIONS.where(sessions.c.session_id.in_(map(bindparam, _names(count))))
+
+
+@lru_cache
+def _names(count: int) -> list[str]:
+    return [f"id_{number}" for number in range(count)]
+
+
 def _number(
     appends: Sequence[AppendEvents],
-    found: Sequence[Any],
+    found: Sequence[_Found],
     known: dict[str, dict[str, int]],
     now: int,
 ) -> tuple[list[Any], Writes]:
@@ -230,7 +266,7 @@ def _number(
 
 
 def _known_ids(
-    connection: Connection, appends: Sequence[AppendEvents], found: Sequence[Any]
+    connection: Connection, appends: Sequence[AppendEvents], found: Sequence[_Found]
 ) -> dict[str, dict[str, int]]:
     sent: dict[str, list[str]] = {}
     for append in appends:

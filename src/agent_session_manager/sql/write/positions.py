@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from agent_session_manager.sql.database.direct import read, write
 from agent_session_manager.sql.schema.tables import deleted_sessions, feed
 
 KEPT_DELETIONS = 10_000
@@ -39,9 +40,9 @@ _LAST_TO_GO = (
 
 def take_positions(connection: Connection, count: int = 1) -> int:
     """Take the next `count` positions and return the first."""
-    connection.execute(_MOVE_ON, {"count": count})
-    position: int = connection.execute(_POSITION).scalar_one()
-    return position - count + 1
+    write(connection, _MOVE_ON, [{"count": count}])
+    [(position,)] = read(connection, _POSITION, {})
+    return int(position) - count + 1
 
 
 def record_deletion(connection: Connection, session_id: str) -> None:
