@@ -1,4 +1,4 @@
-"""Managers with many finished sessions, spread evenly over days, agents and projects."""
+"""Managers with many finished and indexed sessions, spread over days, agents and projects."""
 
 from __future__ import annotations
 
@@ -54,6 +54,8 @@ def _fill(url: str, count: int) -> None:
         numbers = range(first, first + at_once)
         store.commit([_session(number) for number in numbers])
         store.commit([_end(number) for number in numbers])
+    while store.search.index_some().has_more:
+        pass
     store.close()
 
 

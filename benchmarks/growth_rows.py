@@ -22,12 +22,13 @@ _REQUESTS = 5
 _SINCE = (datetime.now(UTC) - timedelta(days=DAYS)).isoformat()
 REQUESTS = {
     "list": ("/sessions", {"limit": "50"}),
-    "filter text": ("/sessions", {"limit": "50", "text": "session 777"}),
+    "filter text": ("/sessions", {"limit": "50", "text": "session {last}"}),
     "filter state": ("/sessions", {"limit": "50", "state": "lost"}),
     "order cost": ("/sessions", {"limit": "50", "sort": "cost"}),
     "usage": ("/usage", {"bucket": "day", "since": _SINCE}),
     "facets": ("/facets", {}),
 }
+"""The requests by their row. `{last}` is the highest number: one session has it in its name."""
 
 
 def rows() -> dict[str, Callable[[Effort], Row]]:
@@ -50,10 +51,14 @@ def _time(name: str, effort: Effort) -> Row:
             for count in (MANY, FEW)
         )
         return row.alternate(
-            lambda _: _seconds(ours, path, query),
-            lambda _: _seconds(beside, path, query),
+            lambda _: _seconds(ours, path, _with_last(query, MANY)),
+            lambda _: _seconds(beside, path, _with_last(query, FEW)),
             rounds=effort.rounds,
         )
+
+
+def _with_last(query: dict[str, str], count: int) -> dict[str, str]:
+    return {name: value.replace("{last}", str(count - 1)) for name, value in query.items()}
 
 
 def _seconds(client: httpx.Client, path: str, query: dict[str, str]) -> float:

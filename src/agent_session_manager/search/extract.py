@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from agent_session_manager.domain.event import THINKING_BLOCKS, moment_of
 from agent_session_manager.domain.question import ASKED, DECIDED
 
-EXTRACTOR = 2
-"""Version of this module and of `words.py`. A new version makes an index begin again."""
+EXTRACTOR = 3
+"""Version of this module, `words.py` and `parts.py`. A new version makes an index begin again."""
 FIRST_CHARS = 96 * 1024
 LAST_CHARS = 32 * 1024
 """The beginning and the end of a longer text are searched."""

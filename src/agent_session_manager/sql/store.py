@@ -33,6 +33,7 @@ from agent_session_manager.sql.read.attention import has_silent
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
+from agent_session_manager.sql.read.narrowing import MOST, narrowed
 from agent_session_manager.sql.read.notices import SqlNotices
 from agent_session_manager.sql.read.outline import get_outline
 from agent_session_manager.sql.read.questions import list_questions
@@ -268,13 +269,13 @@ class SqlStore:
         order: Order | None = None,
         after: Mark | None = None,
     ) -> SessionPage:
-        with self._read() as connection:
+        with self._listing(where) as (connection, where):
             return list_sessions(
                 connection, where, limit=limit, sort=sort, order=order, after=after
             )
 
     def count_sessions(self, where: SessionFilter) -> int:
-        with self._read() as connection:
+        with self._listing(where) as (connection, where):
             return count_sessions(connection, where)
 
     def list_events(self, session_id: str, where: EventFilter, *, limit: int) -> EventPage:
@@ -318,6 +319,13 @@ class SqlStore:
                 return free_some(raw, pages)
         except sqlite3.DatabaseError as exc:
             raise StoreUnavailableError(f"the database cannot do this now: {exc}") from exc
+
+    @contextmanager
+    def _listing(self, where: SessionFilter) -> Iterator[tuple[Connection, SessionFilter]]:
+        """Yield a connection, and the filter for it."""
+        found = None if where.text is None else self.search.narrow(where.text, MOST)
+        with self._read() as connection:
+            yield connection, where if found is None else narrowed(connection, where, found)
 
     def _read(self) -> AbstractContextManager[Connection]:
         return connected(self._database.reading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,6 +78,8 @@ class SessionFilter:
     """True: only if calls of its newest run were denied."""
     family_of: RunCaller | None = None
     """Only the session of this run, and the sessions below it."""
+    among: Set[int] | None = None
+    """Only sessions with these numbers, which only a store knows."""
 
 
 @dataclass(frozen=True, kw_only=True)

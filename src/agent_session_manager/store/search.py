@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from agent_session_manager.search.extract import Kind
 from agent_session_manager.search.query import Query
@@ -138,6 +138,14 @@ class Indexed:
     """True if another process did the work, so that commits need no pause after it."""
 
 
+class Narrowed(NamedTuple):
+    """The sessions that can contain a text in what lists filter by `text`."""
+
+    numbers: list[int]
+    through: int
+    """Position of the last change of a session that the index has: later changes are not in it."""
+
+
 class SearchIndex(Protocol):
     """The index of a store. Its methods block; call `index_some` in one thread only."""
 
@@ -146,6 +154,12 @@ class SearchIndex(Protocol):
 
         Raises:
             InvalidRequestError: `after` is not a mark of this order.
+        """
+
+    def narrow(self, text: str, limit: int) -> Narrowed | None:
+        """Return the sessions that can contain a text in their name, project, agent or id.
+
+        None if these are more than `limit`, the text is too short, or the index cannot be read.
         """
 
     def index_some(self) -> Indexed:

@@ -35,12 +35,13 @@ from agent_session_manager.store.queries import (
     SessionSort,
 )
 
-_SEARCHED = (
+TEXTS = (
     sessions.c.session_name,
     sessions.c.project_dir,
     AGENT,
     sessions.c.session_id,
 )
+"""What the filter `text` searches."""
 
 # Sorts after every character that an id can contain.
 _AFTER_ANY_ID = "~"
@@ -175,7 +176,8 @@ _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "cost_over": lambda cost: sessions.c.cost_nanodollars > cost,
     "model": partial(_has, rows.MODEL),
     "project": partial(_has, sessions.c.project_dir),
-    "text": lambda text: or_(*(_has(column, text) for column in _SEARCHED)),
+    "text": lambda text: or_(*(_has(column, text) for column in TEXTS)),
+    "among": lambda numbers: sessions.c.number.in_(sorted(numbers)),
 }
 """The condition of each field of a filter but `agent`, made of its value."""
 

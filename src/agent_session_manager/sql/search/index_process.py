@@ -22,6 +22,7 @@ from agent_session_manager.store.queries import Mark
 from agent_session_manager.store.search import (
     Indexed,
     IndexPausedError,
+    Narrowed,
     Search,
     SearchIndex,
     SearchPage,
@@ -128,6 +129,9 @@ class SharedIndex:
 
     def find(self, search: Search, *, limit: int, after: Mark | None = None) -> SearchPage:
         return self._index.find(search, limit=limit, after=after)
+
+    def narrow(self, text: str, limit: int) -> Narrowed | None:
+        return self._index.narrow(text, limit)
 
     def index_some(self) -> Indexed:
         indexed = self._index_apart()

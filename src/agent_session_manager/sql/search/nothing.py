@@ -8,6 +8,7 @@ from datetime import datetime
 from agent_session_manager.search.match import Match
 from agent_session_manager.sql.search.reading import Batch
 from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.store.search import Narrowed
 
 
 class NothingIndexed:
@@ -29,6 +30,9 @@ class NothingIndexed:
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         return {}
+
+    def having(self, parts: list[str], limit: int) -> Narrowed | None:
+        return None
 
     def named(self, match: Match, limit: int) -> list[int]:
         return []

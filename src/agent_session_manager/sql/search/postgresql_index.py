@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.search.parts import parts_of, wanted_parts
 from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.search import record
@@ -28,9 +29,16 @@ from agent_session_manager.sql.search.postgresql_tables import (
     merge_words,
     read_state,
 )
+from agent_session_manager.sql.search.reading import IndexReading
 from agent_session_manager.sql.search.stored_text import dump_text
 from agent_session_manager.store.queries import Mark
-from agent_session_manager.store.search import Indexed, IndexPausedError, Search, SearchPage
+from agent_session_manager.store.search import (
+    Indexed,
+    IndexPausedError,
+    Narrowed,
+    Search,
+    SearchPage,
+)
 
 _INDEXING = 0x414F5345  # "AOSE": the number of an advisory lock, chosen by the application
 _LOCK = text(f"SELECT pg_try_advisory_xact_lock({_INDEXING})")
@@ -40,12 +48,14 @@ _REMOVED_AT_ONCE = 20
 _COPY_TEXTS = "COPY search_texts (number, session_number, occurred_at, body, words) FROM STDIN"
 _COPIED_AT_ONCE = 100
 _NOTE_SESSIONS = text(
-    "INSERT INTO search_names VALUES (:session_number, '', '') ON CONFLICT DO NOTHING"
+    "INSERT INTO search_names VALUES (:session_number, '', '', '{}') ON CONFLICT DO NOTHING"
 )
 _PUT_NAMES = text(
-    """INSERT INTO search_names VALUES (:session_number, :name, CAST(:words AS tsvector))
-    ON CONFLICT (session_number) DO UPDATE SET name = excluded.name, words = excluded.words
-    WHERE search_names.name <> excluded.name"""
+    """INSERT INTO search_names
+    VALUES (:session_number, :name, CAST(:words AS tsvector), CAST(:parts AS text[]))
+    ON CONFLICT (session_number) DO UPDATE
+    SET name = excluded.name, words = excluded.words, parts = excluded.parts
+    WHERE search_names.name <> excluded.name OR search_names.parts <> excluded.parts"""
 )
 _GONE = text(
     """SELECT session_number FROM search_names AS named
@@ -72,12 +82,16 @@ class PostgresqlIndex:
 
     def find(self, search: Search, *, limit: int, after: Mark | None = None) -> SearchPage:
         with self._read() as connection:
-            state = read_state(connection, record.read_generation(connection))
-            reading = (
-                NothingIndexed() if state is None else PostgresqlReading(connection, state.position)
-            )
+            reading = self._reading(connection)
             finder = Finder(connection, reading, search, now=self._clock())
             return finder.find(limit=limit, after=after)
+
+    def narrow(self, text: str, limit: int) -> Narrowed | None:
+        parts = wanted_parts(text)
+        if not parts:
+            return None
+        with self._read() as connection:
+            return self._reading(connection).having(parts, limit)
 
     def index_some(self) -> Indexed:
         if self._engine is None:
@@ -94,6 +108,10 @@ class PostgresqlIndex:
         if self._engine is not None:
             self._engine.dispose()
         self._engine = None
+
+    def _reading(self, connection: Connection) -> IndexReading:
+        state = read_state(connection, record.read_generation(connection))
+        return NothingIndexed() if state is None else PostgresqlReading(connection, state)
 
     def _index_some(self, connection: Connection) -> Indexed:
         """Read events before names, and both before deletions: then no deletion is missed."""
@@ -143,13 +161,18 @@ def _copied(one: record.NewText) -> str:
 
 
 def _add_names(connection: Connection, changed: Sequence[Row[Any]]) -> None:
-    names = [(row.number, record.name_of(row)) for row in changed]
+    names = [(row, record.name_of(row)) for row in changed]
     if names:
         connection.execute(
             _PUT_NAMES,
             [
-                {"session_number": number, "name": name, "words": to_tsvector(name, "")}
-                for number, name in names
+                {
+                    "session_number": row.number,
+                    "name": name,
+                    "words": to_tsvector(name, ""),
+                    "parts": parts_of(record.filtered_text_of(row)),
+                }
+                for row, name in names
             ],
         )
 

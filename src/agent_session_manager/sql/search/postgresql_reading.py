@@ -23,8 +23,10 @@ from agent_session_manager.sql.search.postgresql_match import (
     to_tsquery,
     to_tsquery_of_terms,
 )
+from agent_session_manager.sql.search.postgresql_tables import SearchState
 from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
 from agent_session_manager.sql.search.stored_text import StoredText, parse_text
+from agent_session_manager.store.search import Narrowed
 
 _FIRST_CHECKED = 500
 _CHECKED = 4000
@@ -68,6 +70,10 @@ _SESSIONS = text(
 _TEXTS = text(
     "SELECT number, occurred_at, body FROM search_texts WHERE number IN :numbers"
 ).bindparams(bindparam("numbers", expanding=True))
+_HAVING = text(
+    """SELECT session_number FROM search_names
+    WHERE parts @> CAST(:parts AS text[]) LIMIT :count"""
+)
 _NAMED = text(
     """WITH found AS MATERIALIZED (
         SELECT session_number FROM search_names WHERE words @@ CAST(:query AS tsquery)
@@ -77,15 +83,16 @@ _NAMED = text(
 
 
 class PostgresqlReading:
-    """Reads through one connection. `through` is the position of its first read."""
+    """Reads through one connection, which has read this state of the index."""
 
     skips_sessions = False
 
     monotonic = staticmethod(time.monotonic)
 
-    def __init__(self, connection: Connection, through: int) -> None:
+    def __init__(self, connection: Connection, state: SearchState) -> None:
         self._connection = connection
-        self.through = through
+        self.through = state.position
+        self._names_through = state.names
         for statement in _PLANS:
             connection.execute(statement)
 
@@ -144,6 +151,11 @@ class PostgresqlReading:
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         found = self._connection.execute(_TEXTS, {"numbers": list(numbers)})
         return {row.number: (row.occurred_at, parse_text(bytes(row.body))) for row in found}
+
+    def having(self, parts: list[str], limit: int) -> Narrowed | None:
+        wanted = {"parts": parts, "count": limit + 1}
+        found = self._connection.scalars(_HAVING, wanted).all()
+        return None if len(found) > limit else Narrowed([*found], self._names_through)
 
     def named(self, match: Match, limit: int) -> list[int]:
         query = to_tsquery(Match(wanted=match.wanted, excluded=match.excluded))

@@ -29,10 +29,13 @@ _CREATE = (
     f"""CREATE INDEX ix_search_texts_words ON search_texts
         USING gin (words) WITH (fastupdate = on, gin_pending_list_limit = {_PENDING_KIB})""",
     """CREATE TABLE search_names (
-        session_number BIGINT PRIMARY KEY, name TEXT NOT NULL, words TSVECTOR NOT NULL
+        session_number BIGINT PRIMARY KEY, name TEXT NOT NULL, words TSVECTOR NOT NULL,
+        parts TEXT[] NOT NULL
     )""",
     """CREATE INDEX ix_search_names_words ON search_names
         USING gin (words) WITH (fastupdate = off)""",
+    """CREATE INDEX ix_search_names_parts ON search_names
+        USING gin (parts) WITH (fastupdate = off)""",
 )
 _MERGE = text("SELECT gin_clean_pending_list('ix_search_texts_words')")
 _EXISTS = text("SELECT to_regclass('search_state') IS NOT NULL")

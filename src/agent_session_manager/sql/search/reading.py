@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from agent_session_manager.search.match import Match
 from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.store.search import Narrowed
 
 MAX_NUMBER = 2**63 - 1
 
@@ -43,6 +44,9 @@ class IndexReading(Protocol):
 
     def texts(self, numbers: Iterable[int]) -> dict[int, tuple[int, StoredText]]:
         """Return the time in microseconds and the text, by number."""
+
+    def having(self, parts: list[str], limit: int) -> Narrowed | None:
+        """Return the sessions with all of the parts; None if they are more than `limit`."""
 
     def named(self, match: Match, limit: int) -> list[int]:
         """Return the numbers of sessions whose names match, the newest first."""

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select
 
 from agent_session_manager.search.extract import MAX_TEXTS, EventText, extract
 from agent_session_manager.search.facets import facets_of
-from agent_session_manager.sql.read.sessions import conditions
+from agent_session_manager.sql.read.sessions import TEXTS, conditions
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import AGENT, deleted_sessions, events, feed, sessions
 from agent_session_manager.store.queries import SessionFilter
@@ -33,9 +33,14 @@ _NEW_EVENTS: Select[Any] = (
     .limit(EVENTS_AT_ONCE)
     .execution_options(yield_per=_ROWS_AT_ONCE)
 )
+_TEXTS = {f"text_{place}": column for place, column in enumerate(TEXTS)}
 _CHANGED_NAMES: Select[Any] = (
     select(
-        sessions.c.number, sessions.c.session_name, sessions.c.title, sessions.c.changed_position
+        sessions.c.number,
+        sessions.c.session_name,
+        sessions.c.title,
+        sessions.c.changed_position,
+        *(column.label(name) for name, column in _TEXTS.items()),
     )
     .where(sessions.c.changed_position > bindparam("after"))
     .order_by(sessions.c.changed_position)
@@ -145,6 +150,12 @@ def read_names(connection: Connection, after: int) -> Sequence[Row[Any]]:
 def name_of(row: Row[Any]) -> str:
     """Return the text of a session's name and title."""
     return "\n".join(rows.readable_text(part) for part in (row.session_name, row.title) if part)
+
+
+def filtered_text_of(row: Row[Any]) -> str:
+    """Return what the filter `text` searches, with line breaks in between."""
+    texts = (getattr(row, name) for name in _TEXTS)
+    return "\n".join(rows.readable_text(text) for text in texts if text)
 
 
 def read_session_numbers(connection: Connection) -> set[int]:

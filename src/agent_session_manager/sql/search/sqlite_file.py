@@ -27,7 +27,9 @@ logger = logging.getLogger(__name__)
 
 SHARD_NUMBERS = 1_000_000 * MAX_TEXTS
 NAMES = -1
-"""The table of the words of names, in the list of shards."""
+PARTS = -2
+"""The tables of the words of names, and of the parts of filtered texts, in the list of shards."""
+_OF_NAMES = {NAMES: "name_words", PARTS: "name_parts"}
 _SUFFIXES = ("-wal", "-shm", "")
 """In the order of their removal: a log without its file is of no use."""
 _UNUSABLE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -45,13 +47,17 @@ _TABLES = (
         body BLOB NOT NULL
     )""",
     "CREATE INDEX ix_texts_session ON texts (session)",
-    "CREATE TABLE names (session INTEGER PRIMARY KEY, name TEXT NOT NULL)",
+    """CREATE TABLE names (
+        session INTEGER PRIMARY KEY, name TEXT NOT NULL, filtered TEXT NOT NULL
+    )""",
     # Deleted sessions whose words are still in the index.
     "CREATE TABLE gone (session INTEGER PRIMARY KEY)",
     # `is_loose` is 1 if words were removed, or the shard is full, since it was last merged.
     "CREATE TABLE shards (shard INTEGER PRIMARY KEY, is_loose INTEGER NOT NULL)",
     """CREATE VIRTUAL TABLE name_words
         USING fts5(body, humps, content='', tokenize='ascii', prefix='3')""",
+    """CREATE VIRTUAL TABLE name_parts
+        USING fts5(parts, content='', tokenize='ascii', detail='none', columnsize='0')""",
 )
 _WORDS = """CREATE VIRTUAL TABLE {0}
     USING fts5(body, humps, facets, content='', tokenize='ascii', prefix='3')"""
@@ -84,7 +90,7 @@ def index_files(database: Path) -> list[Path]:
 
 
 def words_table(shard: int) -> str:
-    return "name_words" if shard == NAMES else f"words_{shard}"
+    return _OF_NAMES.get(shard) or f"words_{shard}"
 
 
 def is_unusable(error: sqlite3.Error) -> bool:
@@ -231,8 +237,9 @@ def _create(connection: sqlite3.Connection, generation: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
     for statement in _TABLES:
         connection.execute(statement)
-    _collect_in_memory(connection, words_table(NAMES))
-    connection.execute("INSERT INTO shards VALUES (?, 0)", (NAMES,))
+    for shard in _OF_NAMES:
+        _collect_in_memory(connection, words_table(shard))
+        connection.execute("INSERT INTO shards VALUES (?, 0)", (shard,))
     connection.execute("INSERT INTO state VALUES (?, ?, 0, 0, 0)", (generation, EXTRACTOR))
     connection.execute("COMMIT")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection, text
 
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.search.parts import wanted_parts
 from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.search import record
 from agent_session_manager.sql.search.disk_space import check_space
@@ -27,7 +28,13 @@ from agent_session_manager.sql.search.sqlite_file import (
 from agent_session_manager.sql.search.sqlite_reading import SqliteReading
 from agent_session_manager.sql.search.sqlite_writer import SqliteWriter
 from agent_session_manager.store.queries import Mark
-from agent_session_manager.store.search import Indexed, IndexPausedError, Search, SearchPage
+from agent_session_manager.store.search import (
+    Indexed,
+    IndexPausedError,
+    Narrowed,
+    Search,
+    SearchPage,
+)
 
 Read = Callable[[], AbstractContextManager[Connection]]
 
@@ -61,6 +68,16 @@ class SqliteIndex:
                 return finder.find(limit=limit, after=after)
         except sqlite3.Error as exc:
             raise StoreUnavailableError(f"the search index cannot be read now: {exc}") from exc
+
+    def narrow(self, text: str, limit: int) -> Narrowed | None:
+        parts = wanted_parts(text)
+        if not parts:
+            return None
+        try:
+            with self._read() as connection, self._reading(connection) as reading:
+                return reading.having(parts, limit)
+        except sqlite3.Error:
+            return None
 
     def index_some(self) -> Indexed:
         try:

@@ -18,6 +18,7 @@ from agent_session_manager.sql.search.sqlite_file import (
 )
 from agent_session_manager.sql.search.sqlite_match import to_fts5, to_fts5_of_names
 from agent_session_manager.sql.search.stored_text import StoredText, parse_text
+from agent_session_manager.store.search import Narrowed
 
 _FIRST_BATCH = 50
 _BATCH = 500
@@ -34,6 +35,7 @@ class SqliteReading:
         self._connection = connection
         state = read_state(connection)
         self.through = 0 if state is None else state.position
+        self._names_through = 0 if state is None else state.names
 
     def matches(self, match: Match, *, below: int) -> Iterator[Batch]:
         query = to_fts5(match)
@@ -87,6 +89,15 @@ class SqliteReading:
             wanted,
         )
         return {number: (occurred_at, parse_text(body)) for number, occurred_at, body in found}
+
+    def having(self, parts: list[str], limit: int) -> Narrowed | None:
+        found = self._connection.execute(
+            "SELECT rowid FROM name_parts WHERE name_parts MATCH ? LIMIT ?",
+            (" ".join(parts), limit + 1),
+        ).fetchall()
+        if len(found) > limit:
+            return None
+        return Narrowed([number for (number,) in found], self._names_through)
 
     def named(self, match: Match, limit: int) -> list[int]:
         found = self._connection.execute(

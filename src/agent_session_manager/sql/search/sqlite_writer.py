@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from agent_session_manager.search.parts import parts_of
 from agent_session_manager.search.words import index_text
-from agent_session_manager.sql.search.record import NewText, NewTexts, name_of
+from agent_session_manager.sql.search.record import NewText, NewTexts, filtered_text_of, name_of
 from agent_session_manager.sql.search.sqlite_file import (
     NAMES,
+    PARTS,
     SHARD_NUMBERS,
     State,
     add_shard,
@@ -63,7 +65,7 @@ class SqliteWriter:
                 add_shard(self._connection, shard)
             self._add(words_table(shard), list(texts))
         sessions = {(text.session_number,) for text in new.texts}
-        self._connection.executemany("INSERT OR IGNORE INTO names VALUES (?, '')", sessions)
+        self._connection.executemany("INSERT OR IGNORE INTO names VALUES (?, '', '')", sessions)
         self._connection.execute("UPDATE state SET position = ?", (new.through,))
 
     def _add(self, table: str, texts: list[NewText]) -> None:
@@ -83,16 +85,22 @@ class SqliteWriter:
         )
 
     def add_names(self, changed: Sequence[Row[Any]]) -> None:
-        """Index the names of changed sessions, if they differ from the indexed ones."""
+        """Index the names and the filtered texts of changed sessions, if these differ."""
         for row in changed:
-            name = name_of(row)
-            if name != self._name_of(row.number):
-                self._remove_name(row.number)
-                self._connection.execute("INSERT INTO names VALUES (?, ?)", (row.number, name))
+            name, filtered = name_of(row), filtered_text_of(row)
+            if (name, filtered) != self._names_of(row.number):
+                self._remove_names(row.number)
+                self._connection.execute(
+                    "INSERT INTO names VALUES (?, ?, ?)", (row.number, name, filtered)
+                )
                 indexed = index_text(name)
                 self._connection.execute(
                     "INSERT INTO name_words(rowid, body, humps) VALUES (?, ?, ?)",
                     (row.number, indexed.body, indexed.humps),
+                )
+                self._connection.execute(
+                    "INSERT INTO name_parts(rowid, parts) VALUES (?, ?)",
+                    (row.number, " ".join(parts_of(filtered))),
                 )
         if changed:
             position = changed[-1].changed_position
@@ -122,7 +130,7 @@ class SqliteWriter:
         numbers = ((number,) for number, _ in found)
         self._connection.executemany("DELETE FROM texts WHERE number = ?", numbers)
         if len(found) < REMOVED_AT_ONCE:
-            self._remove_name(session)
+            self._remove_names(session)
             self._connection.execute("DELETE FROM gone WHERE session = ?", (session,))
 
     def tidy_some(self) -> bool:
@@ -148,14 +156,15 @@ class SqliteWriter:
     def _loosen(self, shard: int) -> None:
         self._connection.execute("UPDATE shards SET is_loose = 1 WHERE shard = ?", (shard,))
 
-    def _name_of(self, session: int) -> str | None:
+    def _names_of(self, session: int) -> tuple[str, str]:
+        """Return the indexed name and filtered text; both are empty without them."""
         row = self._connection.execute(
-            "SELECT name FROM names WHERE session = ?", (session,)
+            "SELECT name, filtered FROM names WHERE session = ?", (session,)
         ).fetchone()
-        return None if row is None else str(row[0])
+        return ("", "") if row is None else (str(row[0]), str(row[1]))
 
-    def _remove_name(self, session: int) -> None:
-        name = self._name_of(session)
+    def _remove_names(self, session: int) -> None:
+        name, filtered = self._names_of(session)
         if name:
             indexed = index_text(name)
             self._connection.execute(
@@ -163,6 +172,12 @@ class SqliteWriter:
                 (session, indexed.body, indexed.humps),
             )
             self._loosen(NAMES)
+        if filtered:
+            self._connection.execute(
+                "INSERT INTO name_parts(name_parts, rowid, parts) VALUES ('delete', ?, ?)",
+                (session, " ".join(parts_of(filtered))),
+            )
+            self._loosen(PARTS)
         self._connection.execute("DELETE FROM names WHERE session = ?", (session,))
 
 
