@@ -145,7 +145,7 @@ def test_list_selects_sorts_and_prints_parts(
     assert second[:8] in wide[1] and second not in wide[1] and "Hi." in wide[1]
     for given, problem in (
         (["--json=nonsense"], "no field 'nonsense'; fields: agent, "),
-        (["--since", "soon"], "'soon' is not 2h, 7d, a date such as"),
+        (["--since", "soon"], "'soon' is not 2h, today, 7d, a date such as"),
         (["--watch", "-q"], "give --watch or --quiet, not both"),
     ):
         refused = shell.run("ao-list-sessions", "--here", *given)

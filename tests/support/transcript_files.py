@@ -20,6 +20,7 @@ class Transcript:
 
     number: int = 1
     lines: list[dict[str, Any]] = field(default_factory=list)
+    begin: datetime = _BEGIN
 
     @property
     def session_id(self) -> str:
@@ -30,7 +31,7 @@ class Transcript:
         line = {
             "type": kind,
             "uuid": str(UUID(int=self.number * 10**9 + place + 1)),
-            "timestamp": (_BEGIN + timedelta(minutes=place)).isoformat(),
+            "timestamp": (self.begin + timedelta(minutes=place)).isoformat(),
             "sessionId": self.session_id,
             "cwd": PROJECT,
             "version": "2.1.330",

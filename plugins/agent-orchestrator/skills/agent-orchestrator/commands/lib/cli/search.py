@@ -48,7 +48,8 @@ KINDS = ("message", "thinking", "tool_input", "tool_output", "error", "note")
     metavar="WHEN",
     default="all",
     show_default=True,
-    help="Only events since: `7d` for today and the 6 days before, a date, or `all`.",
+    help="Only events since: `today`, `yesterday`, `7d` for today and the 6 days before, a date, "
+    "or `all`.",
 )
 @click.option("--best", is_flag=True, help="The best hits first, instead of the newest.")
 @click.option("--by-session", is_flag=True, help="Only the first hit of each session.")

@@ -19,6 +19,7 @@ from ..machine.time_zone import start_of, today, zone_name
 
 EXAMPLES = """\
   ao-usage
+  ao-usage --by project --since today
   ao-usage --by model --since 7d
   ao-usage --by tree --since 2026-11-01 --limit 10
   ao-usage --by project --since all --json | jq '.total.usage'"""
@@ -47,7 +48,8 @@ _EVER = "1970-01-01T00:00:00+00:00"
     metavar="WHEN",
     default="30d",
     show_default=True,
-    help="Begin of the period: `7d` for today and the 6 days before, a date, or `all`.",
+    help="Begin of the period: `today`, `yesterday`, `7d` for today and the 6 days before, a date, "
+    "or `all`.",
 )
 @click.option(
     "-n",

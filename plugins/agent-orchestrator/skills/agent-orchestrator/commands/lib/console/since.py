@@ -13,10 +13,11 @@ from ..machine.time_zone import start_of, today
 
 _HOURS = re.compile(r"([1-9][0-9]{0,4})(h|m)", re.ASCII)
 _DAYS = re.compile(r"([1-9][0-9]{0,4})d", re.ASCII)
+_WORDS = {"today": "1d", "yesterday": "2d"}
 
 
 class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 8.1
-    """The beginning of a period: a number of days, a date, or `all`."""
+    """The beginning of a period: `today`, `yesterday`, a number of days, a date, or `all`."""
 
     name = "since"
     forms = ""
@@ -27,7 +28,7 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 
         text = str(value)
         if text == "all":
             return None
-        days = _DAYS.fullmatch(text)
+        days = _DAYS.fullmatch(_WORDS.get(text, text))
         try:
             if days is not None:
                 return today() - timedelta(days=int(days[1]) - 1)
@@ -35,7 +36,9 @@ class Since(click.ParamType):  # type: ignore[type-arg]  # not generic in click 
             start_of(day).astimezone(UTC)
         except (ValueError, OverflowError, OSError):
             self.fail(
-                f"{text!r} is not {self.forms}7d, a date such as 2026-11-01, or all.", param, ctx
+                f"{text!r} is not {self.forms}today, 7d, a date such as 2026-11-01, or all.",
+                param,
+                ctx,
             )
         return day
 
@@ -63,5 +66,6 @@ def since_option(begin: str) -> Callable[[Callable[..., None]], Callable[..., No
         "--since",
         type=SinceMoment(),
         metavar="WHEN",
-        help=f"{begin} since: `2h`, `30m`, `7d` for today and the 6 days before, or a date.",
+        help=f"{begin} since: `2h`, `today`, `yesterday`, `7d` for today and the 6 days before, or "
+        "a date.",
     )
