@@ -163,7 +163,7 @@ def contents(commands: dict[str, click.Command]) -> str:
 
 def section(heading: str, program: str, command: click.Command) -> str:
     """Return the section of a command: usage, help, options and examples."""
-    context = click.Context(command, info_name=program)
+    context = click.Context(command, info_name=program, **command.context_settings)
     usage = " ".join((program, *command.collect_usage_pieces(context)))
     epilog = (command.epilog or "").replace(EXIT_CODES, "")
     parts = (

@@ -21,7 +21,7 @@ def test_terminal_shows_progress_and_then_the_answer(shell: Shell) -> None:
     with failing.on_terminal("ao-new", "a b", "--executor", "command", "--", "false") as terminal:
         code, screen = terminal.end()
     assert code == FAILED
-    assert " · ao-logs 'a b' --errors · ao-resume 'a b' -p … · ao-dashboard 'a b'\n" in screen
+    assert " · ao-logs 'a b' --errors · ao-resume 'a b' -p …\n  ao-dashboard 'a b'\n" in screen
 
 
 def test_detached_session_names_the_next_commands_on_a_terminal(shell: Shell) -> None:

@@ -96,7 +96,7 @@ def test_period_without_usage_has_no_table(shell: Shell) -> None:
 @each_row(
     "arguments",
     [
-        ["--by", "month"], ["--since", "0d"], ["--since", "yesterday"], ["--since", "2026-13-01"],
+        ["--by", "month"], ["--since", "0d"], ["--since", "tomorrow"], ["--since", "2026-13-01"],
         ["--since", "99999999d"], ["--since", "9999-12-31T00"],
         ["--limit", "0"], ["--limit", "10001"], ["more"],
     ],

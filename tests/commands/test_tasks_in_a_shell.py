@@ -59,6 +59,7 @@ def start_an_agent_and_watch_it(steps: Steps) -> None:
     steps.count += 1
     with steps.shell.on_terminal("ao-new", "watched", "-p", waits) as terminal:
         terminal.shows("Bash: read word < ")
+        assert re.search(r"watched\S* [\d:]+ Bash: read word", terminal.screen)
         steps.gate.open()
         terminal.shows("Done.")
         terminal.shows("watched finished in")

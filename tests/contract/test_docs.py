@@ -79,7 +79,7 @@ def command(name: str) -> click.Command:
 
 
 def options(of: click.Command) -> set[str]:
-    with click.Context(of) as context:
+    with click.Context(of, **of.context_settings) as context:
         return {name for option in of.get_params(context) for name in option.opts} - {
             argument.name for argument in of.params if isinstance(argument, click.Argument)
         }

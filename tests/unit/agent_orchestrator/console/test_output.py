@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from agent_orchestrator.console.output import ago, answer, answer_json, clean, one_line, table
+from agent_orchestrator.console.output import ago, answer, answer_json, clean, one_line
 from tests.support.rows import each_row
 
 REMOVED = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -86,13 +86,6 @@ def test_answer_ends_with_a_line_break(
 def test_json_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     answer_json({"a": "\x1b]0;\x9b\u202eä\ud800\n"})
     assert capsys.readouterr().out == '{\n  "a": "\\u001b]0;\\u009b\\u202e\\u00e4\\ud800\\n"\n}\n'
-
-
-def test_table_columns_are_as_wide_as_their_widest_cell(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    table([["one", ""], ["num\nber \x1b[31mtwo", "x"]], header=["NAME", "STATE"])
-    assert capsys.readouterr().out == "NAME         STATE\none\nnum ber two  x\n"
 
 
 @each_row(

@@ -7,12 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_orchestrator.console.output import one_line
-from agent_orchestrator.console.search_hits import lines, snippet
+from agent_orchestrator.console.screen import Screen
+from agent_orchestrator.console.search_hits import lines
+from agent_orchestrator.console.search_hits import snippet as snippet_lines
 
 
 def found(text: str, *ranges: tuple[int, int], **fields: bool) -> dict[str, Any]:
     places = [{"start": start, "end": end} for start, end in ranges]
     return {"text": text, "ranges": places, "is_beginning": True, "is_end": True, **fields}
+
+
+def snippet(found: dict[str, Any]) -> str:
+    (line,) = snippet_lines(found, Screen(has_colours=True))
+    return line
 
 
 def bold(text: str) -> str:
@@ -26,7 +33,7 @@ def test_matches_are_bold_and_cut_ends_are_marked() -> None:
 
 def test_ranges_outside_the_text_move_nothing() -> None:
     wrong = found("a word", (4, 2), (2, 6), (3, 5), (90, 99))
-    assert snippet(wrong) == f"a {bold('word')}{bold('')}"
+    assert snippet(wrong) == f"a {bold('word')}"
 
 
 @given(st.text(), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30))))
@@ -47,10 +54,10 @@ def test_heading_is_repeated_when_its_session_comes_again() -> None:
             ("a", 8, "tool_output", "Bash"),
         )
     ]  # fmt: skip
-    printed = [click.unstyle(line).split() for line in lines(hits)]
+    printed = [line.split() for line in lines(hits, Screen())]
     assert [line[0] for line in printed] == ["a", "100", "9", "b", "1", "a", "8"]
     assert [line[3:] for line in printed[1:3]] == [["message", "x"], ["Ba", "sh", "input", "x"]]
 
 
 def test_no_hits_have_no_lines() -> None:
-    assert list(lines([])) == []
+    assert list(lines([], Screen())) == []

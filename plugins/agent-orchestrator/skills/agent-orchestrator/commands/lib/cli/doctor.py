@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from urllib.parse import urlsplit
 
@@ -90,9 +91,15 @@ def main(fix: bool, project_dir: str | None, as_json: bool) -> None:
     if as_json:
         answer_json([asdict(finding) for finding in findings])
     else:
-        for finding in findings:
-            mark = "ok  " if finding.advice is None else "!!  " if finding.matters else "?   "
-            answer(mark + one_line(f"{finding.about}: {finding.text}"))
-            if finding.advice:
-                answer("    " + one_line(f"do: {finding.advice}"))
+        for line in lines(findings):
+            answer(line)
     sys.exit(DONE if all(finding.is_fine for finding in findings) else FAILED)
+
+
+def lines(findings: Sequence[Finding]) -> Iterator[str]:
+    """Yield the lines of findings. No line is broken, so that commands can be copied."""
+    for finding in findings:
+        mark = "ok  " if finding.advice is None else "!!  " if finding.matters else "?   "
+        yield mark + one_line(f"{finding.about}: {finding.text}")
+        if finding.advice:
+            yield "    " + one_line(f"do: {finding.advice}")

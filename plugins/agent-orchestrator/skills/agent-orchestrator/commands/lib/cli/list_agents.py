@@ -8,18 +8,17 @@ import click
 
 from ..agents.agent import Agent
 from ..agents.find import list_agents
+from ..console.agent_table import lines
 from ..console.command import Command, configure
 from ..console.options import agents_option, json_option, project_option
-from ..console.output import answer_json, note, table
+from ..console.output import answer_json, note
+from ..console.screen import screen_of
 from ..machine.environment import claude_dir
 from ..runs.executor_table import DEFAULT_EXECUTOR
 
 EXAMPLES = """\
   ao-list-agents
   ao-list-agents --json | jq -r '.[].name'"""
-
-HEADER = ["NAME", "EXECUTOR", "MODEL", "DESCRIPTION"]
-_DESCRIPTION_CHARS = 72
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -41,18 +40,10 @@ def main(project_dir: str | None, agents_dir: str | None, as_json: bool) -> None
     if as_json:
         answer_json([_to_json(agent) for agent in listing.agents])
     elif listing.agents:
-        table([_row(agent) for agent in listing.agents], header=HEADER)
+        for line in lines(listing.agents, screen_of()):
+            click.echo(line)
     elif sys.stderr.isatty():
         note(f"no agents; define one in {config.project_dir / '.claude' / 'agents'}")
-
-
-def _row(agent: Agent) -> list[str]:
-    return [
-        agent.name,
-        agent.executor or DEFAULT_EXECUTOR,
-        agent.model or "",
-        agent.description[:_DESCRIPTION_CHARS],
-    ]
 
 
 def _to_json(agent: Agent) -> dict[str, object]:

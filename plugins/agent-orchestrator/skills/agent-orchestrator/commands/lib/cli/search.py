@@ -14,6 +14,7 @@ from ..console.connect import open_manager
 from ..console.open_page import NOT_OPENED, Place, open_page
 from ..console.options import WholeNumber, json_option, project_option
 from ..console.output import answer_json, note
+from ..console.screen import screen_of
 from ..console.search_hits import heading, lines
 from ..console.since import Since
 from ..machine.time_zone import start_of
@@ -118,11 +119,12 @@ def main(
 
 
 def _show(found: Json) -> None:
+    screen = screen_of()
     hits = {hit["session_id"] for hit in found["hits"]}
     for named in found["sessions"]:
         if named["session_id"] not in hits:
-            click.echo(heading(named))
-    for line in lines(found["hits"]):
+            click.echo(heading(named, screen))
+    for line in lines(found["hits"], screen):
         click.echo(line)
 
 

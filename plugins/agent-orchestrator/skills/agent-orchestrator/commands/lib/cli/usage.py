@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,8 +12,9 @@ from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
 from ..console.output import answer_json, local_parts, note, short_id
+from ..console.screen import screen_of
 from ..console.since import Since
-from ..console.usage_table import age_of_prices, lines, sources
+from ..console.usage_table import age_of_prices, lines
 from ..machine.time_zone import start_of, today, zone_name
 
 EXAMPLES = """\
@@ -67,7 +67,8 @@ def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
 
     Usage counts at the time of its request, in local days. A week begins on Monday. The cost is
     what agents reported. Where an agent reported none, it is computed with a table of prices, whose
-    date is in the last line. A cost that is not known is `unknown`: it is not in the sums.
+    date is in the last line. A cost that is not known is `unknown`: it is not in the sums. A narrow
+    terminal has no columns for the cache and the requests.
 
     The total of a run that an agent reported can include requests that it did not report one by
     one. These are at the start of the run, and under the model `unknown`.
@@ -83,10 +84,9 @@ def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
         return
     left_out = report["left_out"]
     last = f"TOTAL, with {left_out} more" if left_out else "TOTAL"
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in lines([*rows, (last, report["total"])], title=by.upper(), width=width):
+    screen = screen_of()
+    for line in lines([*rows, (last, report["total"])], title=by.upper(), screen=screen):
         click.echo(line.rstrip())
-    click.echo(sources(report["total"]))
     age = age_of_prices(report["total"], today())
     if age is not None:
         note(f"the newest prices are {age} days old: update the manager, or give it --prices FILE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from unicodedata import category, east_asian_width
 
@@ -36,3 +37,30 @@ def cut(text: str, cells: int) -> str:
         if taken > cells - 1:
             return text[:place].rstrip() + "…"
     return text
+
+
+def broken(text: str, cells: int) -> Iterator[tuple[int, int]]:
+    """Yield the begin and the end of each line of a text, broken at blanks where it is possible."""
+    start = blank = taken = 0
+    for place, (last, character) in enumerate(pairwise(" " + text)):
+        taken += _cells(last, character)
+        if character == " ":
+            blank = place
+        if taken > cells:
+            end = blank if blank > start else place
+            yield start, end
+            start = end + (text[end] == " ")
+            taken = cells_of(text[start : place + 1])
+    yield start, len(text)
+
+
+def filled(parts: Sequence[str], cells: int | None, *, between: str) -> list[str]:
+    """Return lines with as many of the parts as fit; the lines after the first are indented."""
+    lines = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{lines[-1]}{between}{part}"
+        if cells is None or cells_of(longer) <= cells:
+            lines[-1] = longer
+        else:
+            lines.append(f"  {part}")
+    return lines

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any
 
-import click
-
 from ..sessions.question_words import decision_words, title_of
 from .blocks import content_text, output_text
 from .event_look import Look
@@ -137,7 +135,8 @@ class EventText:
         place, indent = one_line(f"[{event.get('seq')}] {moment}"), _NESTED * depth
         is_marked = self._marked is not None and event.get("seq") == self._marked
         if is_marked:
-            lines = [click.style(f"{_MARK}{indent}{place} {one_line(said)}".rstrip(), bold=True)]
+            line = f"{_MARK}{indent}{place} {one_line(said)}".rstrip()
+            lines = [screen.styled(line, bold=True)]
         else:
             lines = [indent + self._look.head(place, one_line(said), event).rstrip()]
         lines += _indented(self._look.body(_body(event), event), indent + _INDENT)

@@ -16,8 +16,9 @@ from ..machine.projects import find_project
 from ..sessions.resolve import state_of
 from ..shared.counted import counted
 from .amounts import duration, money
+from .cells import filled
 from .output import answer_session, one_line
-from .screen import screen_of
+from .screen import Screen, screen_of
 
 
 class ChangedFiles:
@@ -52,14 +53,20 @@ def _edited(given: Any) -> Iterator[str]:
 
 
 def tell_end(before: Json, ended: Json, files: ChangedFiles) -> None:
-    """Print one line about a run that has ended, if stderr is a terminal."""
-    if not sys.stderr.isatty():
-        return
+    """Print the end of a run and the next commands, if stderr is a terminal."""
+    if sys.stderr.isatty():
+        for line in end_lines(ended, facts(before, ended, files), screen_of(sys.stderr)):
+            click.echo(line, err=True)
+
+
+def end_lines(ended: Json, known: str, screen: Screen) -> Iterator[str]:
+    """Yield the facts of a run that has ended, and the next commands, each in one piece."""
     name = argument_of(ended)
     steps = [f"ao-resume {name} -p …", f"ao-dashboard {name}"]
     if ended["reason"] not in (None, "completed"):
         steps.insert(0, f"ao-logs {name} --errors")
-    _tell(" · ".join([one_line(facts(before, ended, files)), *steps]))
+    for line in filled([one_line(known), *steps], screen.width, between=" · "):
+        yield screen.styled(line, dim=True)
 
 
 def facts(before: Json, ended: Json, files: ChangedFiles) -> str:
@@ -87,8 +94,12 @@ def _difference(before: Any, after: Any) -> dict[str, int]:
 def answer_detached(session: Json, *, as_json: bool) -> None:
     """Print a session whose run continues, and on a terminal the commands for it."""
     answer_session(session, as_json=as_json)
-    if as_json or not sys.stderr.isatty():
-        return
+    if not as_json and sys.stderr.isatty():
+        for line in detached_lines(session, screen_of(sys.stderr)):
+            click.echo(line, err=True)
+
+
+def detached_lines(session: Json, screen: Screen) -> Iterator[str]:
     name = argument_of(session)
     steps = {
         f"ao-logs {name} --follow": "follow it",
@@ -98,7 +109,7 @@ def answer_detached(session: Json, *, as_json: bool) -> None:
     }
     width = max(map(len, steps))
     for step, does in steps.items():
-        _tell(f"  {step.ljust(width)}  {does}")
+        yield screen.styled(f"  {step.ljust(width)}  {does}", dim=True)
 
 
 def argument_of(session: Json) -> str:
@@ -107,7 +118,3 @@ def argument_of(session: Json) -> str:
     name = str(session["session_name"])
     is_here = session["project_dir"] == here
     return shlex.quote(name if is_here and name == one_line(name) else session["session_id"])
-
-
-def _tell(line: str) -> None:
-    click.echo(screen_of(sys.stderr).styled(line, dim=True), err=True)

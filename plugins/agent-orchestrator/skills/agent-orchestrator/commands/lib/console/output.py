@@ -128,15 +128,6 @@ def discard(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def table(rows: list[list[str]], *, header: list[str]) -> None:
-    """Print rows in columns that are as wide as their widest cell."""
-    cells = [header, *([one_line(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    for number, row in enumerate(cells):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        click.echo(click.style(line.rstrip(), bold=True) if number == 0 else line.rstrip())
-
-
 def local_parts(moment: str, zone: tzinfo | None = None) -> tuple[str, str, str]:
     """Return date, UTC offset and time of day of a moment in a zone; None is the local zone."""
     local = datetime.fromisoformat(moment).astimezone(zone)

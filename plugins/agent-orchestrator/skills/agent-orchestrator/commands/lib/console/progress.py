@@ -44,14 +44,18 @@ def progress(label: str) -> Iterator[Display]:
         return
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    # A narrow terminal cuts the activity, and not the name and the time.
+    rest = Column(ratio=1, no_wrap=True)
     columns = (
         SpinnerColumn(),
         TextColumn("{task.fields[label]}", style="bold", markup=False),
         TimeElapsedColumn(),
-        TextColumn("{task.description}", markup=False),
+        TextColumn("{task.description}", markup=False, table_column=rest),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, expand=True) as shown:
         task = shown.add_task("starting", label=one_line(label), total=None)
 
         def show(event: Event) -> None:

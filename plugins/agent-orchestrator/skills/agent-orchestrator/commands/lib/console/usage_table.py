@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from .cells import broken
 from .output import one_line
+from .screen import Screen
 
 Row = dict[str, Any]
 
@@ -16,6 +18,8 @@ _NANODOLLARS = 10**9
 _CENT = 10**7
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _GAP = "  "
+_LEFT_OUT = ("CACHE WRITE", "CACHE READ", "REQUESTS")
+"""Columns that a narrow terminal leaves out, the first one first."""
 MIN_NAME_CHARS = 12
 OLD_DAYS = 90
 """Age of a table of prices in days after which a note suggests an update."""
@@ -50,20 +54,38 @@ def cost(usage: Row) -> str:
     return "-"
 
 
-def lines(rows: Sequence[tuple[str, Row]], *, title: str, width: int | None) -> Iterator[str]:
-    """Yield the lines of a table with a row for each name, at most `width` characters wide.
+def lines(rows: Sequence[tuple[str, Row]], *, title: str, screen: Screen) -> Iterator[str]:
+    """Yield the lines of a table with a row for each name, and the sources of the cost of the last.
 
-    Only names are shortened, and not below `MIN_NAME_CHARS`. A terminal that is narrower than the
-    columns of numbers beside them wraps the lines.
+    A narrow terminal has shorter names, but not below `MIN_NAME_CHARS`, and leaves out columns.
+    One that is narrower than the others wraps the lines.
     """
-    cells = [[title, *COLUMNS], *([one_line(name), *_cells(row)] for name, row in rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-    if width is not None:
-        too_wide = sum(widths) + len(_GAP) * (len(widths) - 1) - width
-        widths[0] = min(widths[0], max(widths[0] - max(too_wide, 0), MIN_NAME_CHARS))
-    for name, *values in cells:
-        numbers = (cell.rjust(size) for cell, size in zip(values, widths[1:], strict=True))
-        yield _GAP.join([_shortened(name, widths[0]).ljust(widths[0]), *numbers])
+    cells = [
+        {title: one_line(name), **dict(zip(COLUMNS, values, strict=True))}
+        for name, values in ((title, COLUMNS), *((name, _cells(row)) for name, row in rows))
+    ]
+    widths = {column: max(len(row[column]) for row in cells) for column in cells[0]}
+    if screen.width is not None:
+        widths = _fitted(widths, title, screen.width)
+    for row in cells:
+        numbers = (row[column].rjust(size) for column, size in widths.items() if column != title)
+        yield _GAP.join([_shortened(row[title], widths[title]).ljust(widths[title]), *numbers])
+    told = sources(rows[-1][1])
+    for begin, end in broken(told, screen.width or len(told)):
+        yield told[begin:end]
+
+
+def _fitted(widths: dict[str, int], title: str, width: int) -> dict[str, int]:
+    fitted = {**widths, title: min(widths[title], MIN_NAME_CHARS)}
+
+    def left() -> int:
+        return width - sum(fitted.values()) - len(_GAP) * (len(fitted) - 1)
+
+    for column in _LEFT_OUT:
+        if left() < 0:
+            del fitted[column]
+    fitted[title] = min(widths[title], fitted[title] + max(left(), 0))
+    return fitted
 
 
 def _cells(row: Row) -> list[str]:
