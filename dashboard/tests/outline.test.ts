@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attempts, changedFiles, pathIn } from "../src/state/changed-files";
+import { attempts, changedFiles, changesAfter, linesByRow, pathIn } from "../src/state/changed-files";
 import {
   addOutlinePage,
   emptyOutline,
@@ -106,6 +106,30 @@ test("files count their edits, and never what failed or was denied", () => {
   const denied = { ...(ENTRIES[5] as OutlineEntry), files: ENTRIES[4]?.files ?? [] };
   expect(attempts([...ENTRIES.slice(0, 5), denied]).map(({ seq }) => seq)).toEqual([11]);
   expect([pathIn("/p/", "/p/a"), pathIn("/p", "/pa"), pathIn(null, "/p/a")]).toEqual(["a", "/pa", "/p/a"]);
+});
+
+test("lines stand in the row of their call, and none for what failed or says none", () => {
+  const silent = edit(20, "/p/n.ipynb", null, null);
+  const lines = [...linesByRow([...ENTRIES, silent])].map(([seq, { added, removed }]) => [
+    seq,
+    added,
+    removed,
+  ]);
+  expect(lines).toEqual([
+    [2, 2, 1],
+    [4, 1, 0],
+    [6, 4, null],
+  ]);
+});
+
+test("changes since a run are counted only if the page has all of them", () => {
+  const entries = [...ENTRIES, { ...edit(16, "/p/a", 5, 0), run: 2 }];
+  const page = { entries, messages: [], calls: [], commands: 0, through: 16, has_more: false };
+  const all = { files: 2, lines: { added: 12, removed: 1, isMore: true } };
+  expect(changesAfter(0, page, 0)).toEqual(all);
+  expect(changesAfter(1, page, 9)).toEqual({ files: 1, lines: { added: 5, removed: 0, isMore: false } });
+  expect(changesAfter(0, page, 9)).toBeNull();
+  expect(changesAfter(0, { ...page, has_more: true }, 0)).toBeNull();
 });
 
 test("patch has the edits of a file with their context", () => {

@@ -26,6 +26,16 @@ CHOICES = [
 ]
 COMMAND = {"command": "sleep 12; echo chapter 37"}
 CALL = {"event_type": "pre_tool", "tool_name": "Bash", "tool_input": COMMAND, "tool_use_id": "t1"}
+EDIT = {"file_path": "/work/shop/a.py", "old_string": "a\n", "new_string": "b\nc\n"}
+EDITS: list[dict[str, Any]] = [
+    {**event, "tool_name": "Edit", "tool_use_id": number}
+    for number, error in (("e1", None), ("e2", "no match"))
+    for event in (
+        {"event_type": "pre_tool", "tool_input": EDIT},
+        {"event_type": "post_tool", "error": error},
+    )
+]
+"""An edit that changed a file, and one that failed."""
 DENIED = {"event_type": "permission_denied", "tool_name": "Edit", "tool_use_id": "t1"}
 
 
@@ -45,7 +55,7 @@ def fill(own: RunningManager, api: Api) -> None:
         "rename-field": [DENIED, says("I could not edit."), ends()],
         "long-test": [CALL],
         "push-it": [says("All is done.\n\nShall I push?"), ends()],
-        "fix-login": [used, told, ends()],
+        "fix-login": [used, *EDITS, told, ends()],
         "a-run": [CALL],
         "lead": [says("I have two helpers.")],
     }.items():
@@ -101,7 +111,7 @@ def test_each_kind_has_its_row_reason_and_acts(
         "fix-login": "“Logout now rotates the session id.”",
     }.items():
         expect(row(page, name)).to_contain_text(text)
-    expect(row(page, "fix-login")).to_contain_text("$0.07")
+    expect(row(page, "fix-login")).to_contain_text("1 file added +2 removed −1 $0.07")
     expect(page.locator(".now-summary")).to_have_text("5 need you. 3 run.")
     expect(page.get_by_role("link", name="Now 5 need you")).to_be_visible()
     expect(page).to_have_title("(5) Now – Agent Session Manager")

@@ -14,6 +14,7 @@ import { Icon, type IconName } from "../ui/icons";
 import { Moment } from "../ui/moment";
 import { Line } from "../ui/text";
 import { type AttentionKind, isRunning, type OpenQuestion, type Session, takesRequests } from "../wire";
+import { Changes } from "./changes";
 import { Peek } from "./peek";
 import { RowMenu } from "./row-menu";
 import { useNewestCall } from "./use-newest-call";
@@ -97,6 +98,7 @@ export function Row({ row, questions, isOpen, isSelected, acts }: RowProps) {
         {children && <span className="now-children"> · {children}</span>}
       </span>
       <span className="now-cost number">
+        {kind === "done" && <Changes session={session} />}{" "}
         {(hasCost(session.usage) || isCounting) && cost(session.usage, isCounting)}
       </span>
       <span className="now-age number">

@@ -7,6 +7,8 @@ export interface CallGroup {
   /** The first and the last seq, as a key of the open folds. */
   readonly key: string;
   readonly count: number;
+  /** The seqs of all its calls, also those of subagents. */
+  readonly calls: readonly number[];
   readonly words: string;
   readonly isBad: boolean;
   readonly seconds: number | null;
@@ -117,6 +119,7 @@ function groupOf(
   return {
     key: `calls:${first.seq}-${last.seq}`,
     count: calls.length,
+    calls: members.flatMap((row) => (row?.kind === "call" ? [row.seq] : [])),
     words: wordsOf(calls),
     isBad: calls.some(({ call }) => call.outcome === "failed" || call.outcome === "denied"),
     seconds: ends.length === 0 ? null : (Math.max(...ends) - Date.parse(first.event.at)) / 1000,

@@ -1,7 +1,7 @@
 /** What a session has changed, file by file, as far as its calls name it. */
 
-import type { OutlineEntry } from "../wire";
-import { distinct } from "./outline";
+import type { OutlineEntry, OutlinePage } from "../wire";
+import { distinct, seqOf } from "./outline";
 
 export interface FileEdit {
   readonly entry: OutlineEntry;
@@ -10,14 +10,18 @@ export interface FileEdit {
   readonly removed: number | null;
 }
 
-export interface ChangedFile {
-  readonly path: string;
-  readonly edits: readonly FileEdit[];
+/** Numbers of added and removed lines of several edits. */
+export interface Lines {
   /** Sums of the known counts; null if no count is known. */
   readonly added: number | null;
   readonly removed: number | null;
   /** Whether the lines of another edit are not known. */
   readonly isMore: boolean;
+}
+
+export interface ChangedFile extends Lines {
+  readonly path: string;
+  readonly edits: readonly FileEdit[];
 }
 
 /** Return the files with their edits, in the order of the first edits. Failed and denied ones do not count. */
@@ -31,13 +35,44 @@ export function changedFiles(entries: readonly OutlineEntry[]): readonly Changed
       else edits.set(path, [{ entry, added, removed }]);
     }
   }
-  return [...edits].map(([path, edits]) => ({
-    path,
-    edits,
-    added: sum(edits.map(({ added }) => added)),
-    removed: sum(edits.map(({ removed }) => removed)),
-    isMore: isPartial(edits.map(({ added }) => added)) || isPartial(edits.map(({ removed }) => removed)),
-  }));
+  return [...edits].map(([path, edits]) => ({ path, edits, ...linesOf(edits) }));
+}
+
+/** Return the lines of several edits, files or sums together. */
+export function linesOf(
+  parts: readonly (Pick<FileEdit, "added" | "removed"> & { readonly isMore?: boolean })[],
+): Lines {
+  const added = parts.map((part) => part.added);
+  const removed = parts.map((part) => part.removed);
+  return {
+    added: sum(added),
+    removed: sum(removed),
+    isMore: parts.some(({ isMore }) => isMore) || isPartial(added) || isPartial(removed),
+  };
+}
+
+/** Return the lines of each edit that says any, by the seq of its row. */
+export function linesByRow(entries: readonly OutlineEntry[]): ReadonlyMap<number, Lines> {
+  const edits = entries.flatMap((entry): [number, Lines][] =>
+    entry.kind === "edit" ? [[seqOf(entry), linesOf(entry.files)]] : [],
+  );
+  return new Map(edits.filter(([, { added, removed }]) => added !== null || removed !== null));
+}
+
+/** What runs have changed. */
+export interface Changes {
+  readonly files: number;
+  readonly lines: Lines;
+}
+
+/** Return what the runs after `run` have changed; null if they are longer than the page of the outline.
+ *
+ * `after` is the seq after which the page begins. */
+export function changesAfter(run: number, page: OutlinePage, after: number): Changes | null {
+  const isWhole = after === 0 || page.entries.some((entry) => entry.run <= run);
+  if (!isWhole || page.has_more) return null;
+  const files = changedFiles(page.entries.filter((entry) => entry.run > run));
+  return { files: files.length, lines: linesOf(files) };
 }
 
 /** Return the calls that would have changed files, but failed or were denied. */
@@ -54,7 +89,7 @@ export function pathIn(project: string | null, path: string): string {
 }
 
 /** Return the sum of the known counts; null if none is known. */
-export function sum(counts: readonly (number | null)[]): number | null {
+function sum(counts: readonly (number | null)[]): number | null {
   const known = counts.filter((count) => count !== null);
   return known.length === 0 ? null : known.reduce((total, count) => total + count, 0);
 }

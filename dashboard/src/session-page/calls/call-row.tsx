@@ -1,11 +1,14 @@
+import { useContext } from "react";
 import { useNow } from "../../hooks/use-now";
 import { type Call, errorOf, type Outcome, type Subagent } from "../../state/rows";
 import { gist } from "../../text/calls";
 import { plural, shortDuration } from "../../text/format";
 import { oneLine } from "../../text/visible";
 import { Icon, type IconName } from "../../ui/icons";
+import { LineCounts } from "../../ui/line-counts";
 import { FoldRow } from "../content/fold-row";
 import { CallDetails } from "./call-details";
+import { ChangedLines } from "./changed-lines";
 
 interface CallRowProps {
   readonly call: Call;
@@ -28,6 +31,7 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
   const { icon, word } = OUTCOMES[call.outcome];
   const error = errorOf(call);
   const isBad = call.outcome === "failed" || call.outcome === "denied";
+  const lines = useContext(ChangedLines).get((call.begun ?? call.ended)?.seq ?? 0);
   return (
     <div data-testid="call" data-outcome={call.outcome}>
       <FoldRow
@@ -37,14 +41,17 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
         isOpen={isOpen}
         onToggle={onToggle}
         end={
-          <span className={`outcome outcome-${call.outcome}`}>
-            <span className="number quiet-text">
-              {call.seconds !== null && call.seconds > 0 && shortDuration(call.seconds)}
-              {call.outcome === "running" && call.begun && <Ticking since={call.begun.at} />}
+          <>
+            {!isOpen && lines && <LineCounts lines={lines} />}
+            <span className={`outcome outcome-${call.outcome}`}>
+              <span className="number quiet-text">
+                {call.seconds !== null && call.seconds > 0 && shortDuration(call.seconds)}
+                {call.outcome === "running" && call.begun && <Ticking since={call.begun.at} />}
+              </span>
+              <span className={isBad || call.outcome === "running" ? "" : "visually-hidden"}>{word}</span>
+              <Icon name={icon} />
             </span>
-            <span className={isBad || call.outcome === "running" ? "" : "visually-hidden"}>{word}</span>
-            <Icon name={icon} />
-          </span>
+          </>
         }
       >
         <CallDetails call={call} />

@@ -5,16 +5,17 @@ import {
   type ChangedFile,
   changedFiles,
   type FileEdit,
+  linesOf,
   pathIn,
-  sum,
 } from "../../state/changed-files";
 import { type Outline, seqOf } from "../../state/outline";
-import { plural, wholeNumber } from "../../text/format";
+import { plural } from "../../text/format";
 import { sessionLink } from "../../text/route";
 import { oneLine, visible } from "../../text/visible";
 import { CopyButton } from "../../ui/copy-button";
 import { Icon } from "../../ui/icons";
 import { Late } from "../../ui/late";
+import { LineCounts } from "../../ui/line-counts";
 import { PlainText } from "../../ui/text";
 import type { OutlineEntry, Session } from "../../wire";
 import { type LoadedEdit, loadEdit, loadPatch } from "./load-edit";
@@ -42,8 +43,6 @@ export function ChangesPart({ session, outline }: { session: Session; outline: O
     }
     return parts.join("");
   };
-  const totals = [sum(files.map(({ added }) => added)), sum(files.map(({ removed }) => removed))] as const;
-  const isMore = files.some((file) => file.isMore || file.added === null || file.removed === null);
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
     <section className="part-scroll changes" tabIndex={0} aria-label="Changed files">
@@ -53,7 +52,7 @@ export function ChangesPart({ session, outline }: { session: Session; outline: O
         </h2>
         {files.length > 0 && (
           <>
-            <Counts added={totals[0]} removed={totals[1]} isMore={isMore} />
+            <LineCounts lines={linesOf(files)} />
             <CopyButton label="Copy as patch" text={patch} />
           </>
         )}
@@ -82,32 +81,6 @@ export function ChangesPart({ session, outline }: { session: Session; outline: O
   );
 }
 
-function Counts({
-  added,
-  removed,
-  isMore,
-}: {
-  added: number | null;
-  removed: number | null;
-  isMore?: boolean;
-}) {
-  const words = (count: number | null) => (count === null ? "?" : wholeNumber(count));
-  return (
-    <span
-      className="counts number"
-      title={isMore ? "The old text of a file that was written is not known" : undefined}
-    >
-      <span className="count-added">
-        <span className="visually-hidden">added </span>+{words(added)}
-      </span>{" "}
-      <span className="count-removed">
-        <span className="visually-hidden">removed </span>−{words(removed)}
-      </span>
-      {isMore && <span className="quiet-text"> and more</span>}
-    </span>
-  );
-}
-
 interface FileProps {
   readonly session: Session;
   readonly file: ChangedFile;
@@ -124,7 +97,7 @@ function File({ session, file, isOpenAtFirst }: FileProps) {
         <button type="button" className="fold-line" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           <Icon name="chevron" className={`fold-mark ${isOpen ? "is-open" : ""}`} />
           <bdi className="changed-path">{visible(path)}</bdi>
-          <Counts added={file.added} removed={file.removed} isMore={file.isMore} />
+          <LineCounts lines={file} />
           <span className="quiet-text number">{plural(file.edits.length, "edit")}</span>
         </button>
       </h3>
@@ -159,7 +132,7 @@ function Edit({ session, edit, path }: { session: Session; edit: FileEdit; path:
           {seq}
         </a>{" "}
         <span className="quiet-text">{oneLine(entry.text?.split(" ")[0] ?? "")}</span>{" "}
-        <Counts added={edit.added} removed={edit.removed} />
+        <LineCounts lines={{ ...edit, isMore: false }} />
       </p>
       {query.isError && <p className="problem">The edit could not be loaded.</p>}
       {query.data ? (

@@ -1,6 +1,7 @@
-import { memo } from "react";
+import { memo, useContext } from "react";
 import { QuestionContext } from "../../questions/question-context";
 import type { CallGroup } from "../../state/call-groups";
+import { linesOf } from "../../state/changed-files";
 import type { Row } from "../../state/rows";
 import {
   clockTime,
@@ -16,9 +17,11 @@ import { subjectOf } from "../../text/questions";
 import { sessionLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
 import { Icon } from "../../ui/icons";
+import { LineCounts } from "../../ui/line-counts";
 import { PlainText } from "../../ui/text";
 import type { EventOf, SessionEvent } from "../../wire";
 import { CallRow } from "../calls/call-row";
+import { ChangedLines } from "../calls/changed-lines";
 import { FoldRow } from "../content/fold-row";
 import { JsonTree } from "../content/json-tree";
 import { MessageRow } from "./message-row";
@@ -95,6 +98,8 @@ interface CallGroupLineProps {
 
 /** The fold around tool calls that follow each other. */
 function CallGroupLine({ group, row, sessionId, onToggle }: CallGroupLineProps) {
+  const known = useContext(ChangedLines);
+  const lines = group.isOpen ? [] : group.calls.flatMap((seq) => known.get(seq) ?? []);
   return (
     <div className="event call-group" data-testid="call-group">
       <a
@@ -113,6 +118,7 @@ function CallGroupLine({ group, row, sessionId, onToggle }: CallGroupLineProps) 
         <Icon name="chevron" className={`fold-mark ${group.isOpen ? "is-open" : ""}`} />
         <span className="fold-label">{plural(group.count, "call")}</span>
         <bdi className="fold-gist">{oneLine(group.words)}</bdi>
+        {lines.length > 0 && <LineCounts lines={linesOf(lines)} />}
         {group.seconds !== null && <span className="number quiet-text">{shortDuration(group.seconds)}</span>}
       </button>
       <time className="event-time number" dateTime={row.event.at} title={fullTime(row.event.at)}>

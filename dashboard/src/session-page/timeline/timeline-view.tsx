@@ -7,6 +7,7 @@ import { goTo, replaceRoute } from "../../hooks/use-route";
 import { useSeen } from "../../hooks/use-seen";
 import { foldCalls, restrict, rowKey, toggledFold } from "../../state/call-groups";
 import { type CallTree, callTree, foldsAround, partOf } from "../../state/call-tree";
+import { linesByRow } from "../../state/changed-files";
 import {
   isBad,
   nearest,
@@ -25,6 +26,7 @@ import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
 import { isRunning, type Session } from "../../wire";
+import { ChangedLines } from "../calls/changed-lines";
 import { FindBar } from "../find-bar";
 import { useCopied } from "../use-copied";
 import { COPIED, TimelineList, type TimelinePlace } from "./timeline-list";
@@ -88,6 +90,7 @@ export function TimelineView(props: TimelineViewProps) {
     () => (passes ? restrict(whole, passes) : foldCalls(whole, isRunning({ state }), open)),
     [whole, passes, state, open],
   );
+  const lines = useMemo(() => linesByRow(outline.entries), [outline.entries]);
   const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline.entries, timeline.head]);
 
   const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
@@ -198,31 +201,33 @@ export function TimelineView(props: TimelineViewProps) {
       ) : arrangement.seqs.length === 0 ? (
         <Empty title={`Nothing to show: ${SHOWN_WORDS[shown]}.`} />
       ) : (
-        <TimelineList
-          sessionId={sessionId}
-          head={timeline.head}
-          arrangement={arrangement}
-          copied={copied}
-          hit={hit}
-          target={target}
-          isTargetReady={isTargetReady}
-          openCalls={back?.openCalls ?? []}
-          openFolds={open}
-          generation={generation}
-          endJumps={endJumps}
-          onShow={(seqs) => {
-            visible.current = seqs;
-            onShow(seqs);
-          }}
-          onMove={() => {
-            hasMoved.current = true;
-          }}
-          onToggleFold={(key) => setOpen(toggledFold(open, key))}
-          onOpenRow={(row) => setOpen((known) => new Set([...known, rowKey(row)]))}
-          onJumpToEnd={toEnd}
-          ticks={ticks}
-          onEnd={setEndInView}
-        />
+        <ChangedLines value={lines}>
+          <TimelineList
+            sessionId={sessionId}
+            head={timeline.head}
+            arrangement={arrangement}
+            copied={copied}
+            hit={hit}
+            target={target}
+            isTargetReady={isTargetReady}
+            openCalls={back?.openCalls ?? []}
+            openFolds={open}
+            generation={generation}
+            endJumps={endJumps}
+            onShow={(seqs) => {
+              visible.current = seqs;
+              onShow(seqs);
+            }}
+            onMove={() => {
+              hasMoved.current = true;
+            }}
+            onToggleFold={(key) => setOpen(toggledFold(open, key))}
+            onOpenRow={(row) => setOpen((known) => new Set([...known, rowKey(row)]))}
+            onJumpToEnd={toEnd}
+            ticks={ticks}
+            onEnd={setEndInView}
+          />
+        </ChangedLines>
       )}
     </section>
   );
