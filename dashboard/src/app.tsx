@@ -3,6 +3,7 @@ import type { Connection } from "./api/stream";
 import { currentToken, watchToken } from "./api/token";
 import { Entry } from "./entry";
 import { useRingsBell } from "./hooks/bell";
+import { SeenMarksProvider } from "./hooks/seen-marks-provider";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
 import { Palette } from "./search/palette";
@@ -23,12 +24,14 @@ export function App() {
   const isSession = route.view === "session";
   return (
     <SessionsFeedProvider key={token} isNeeded={!isSession || isRinging} isKept={isRinging}>
-      <Shell route={route} followed={isSession ? followed : null} isRinging={isRinging}>
-        <Boundary key={route.view} fallback={<Broken />}>
-          <Place route={route} onConnection={setFollowed} />
-        </Boundary>
-      </Shell>
-      <Palette route={route} />
+      <SeenMarksProvider>
+        <Shell route={route} followed={isSession ? followed : null} isRinging={isRinging}>
+          <Boundary key={route.view} fallback={<Broken />}>
+            <Place route={route} onConnection={setFollowed} />
+          </Boundary>
+        </Shell>
+        <Palette route={route} />
+      </SeenMarksProvider>
     </SessionsFeedProvider>
   );
 }

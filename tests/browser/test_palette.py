@@ -74,8 +74,11 @@ def test_palette_finds_what_was_said_and_done_and_acts(
     page.keyboard.press("Control+k")
     box.fill("mark all")
     option.filter(has_text="Mark all as seen").click()
-    expect(page.get_by_test_id("toasts")).to_contain_text("1 session marked as seen")
+    expect(page.get_by_test_id("toasts")).to_contain_text("hashing: seen.")
     assert api.get("/sessions/hashing").json["session"]["attention"] is None
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_test_id("toasts")).to_contain_text("hashing: unseen.")
+    assert api.get("/sessions/hashing").json["session"]["seen_run"] == 0
     page.keyboard.press("Control+k")
     box.fill("stop all")
     expect_accessible(page)

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "react";
 import { explain } from "../api/errors";
-import { archiveSession, deleteSession, markSeen, requestStop } from "../api/routes";
+import { archiveSession, deleteSession, requestStop } from "../api/routes";
 import { forEach } from "../state/each";
 import { plural } from "../text/format";
 import { useToasts } from "../ui/toasts";
@@ -19,7 +19,6 @@ export interface Acts {
   stop(sessions: readonly Session[]): Promise<void>;
   archive(sessions: readonly Session[], isArchived: boolean): Promise<void>;
   remove(sessions: readonly Session[]): Promise<void>;
-  markSeen(sessions: readonly Session[]): Promise<void>;
 }
 
 /** Number of answers to show at once; the feed reports those of more. */
@@ -77,12 +76,6 @@ export function useActs(): Acts {
     async stop(sessions) {
       const close = await act(sessions, "asked to stop", requestStop);
       stopping.current = { ids: sessions.map(({ session_id }) => session_id), close };
-    },
-    async markSeen(sessions) {
-      const learnFrom = sessions.length <= MAX_LEARNT ? learn : () => undefined;
-      await act(sessions, "marked as seen", async ({ session_id, run }) =>
-        learnFrom(await markSeen(session_id, run)),
-      );
     },
     async remove(sessions) {
       await act(sessions, "deleted", async ({ session_id }) => {

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
+import { useKeptMarks } from "../hooks/seen-marks-provider";
 import { useActs } from "../hooks/use-acts";
 import { useDone, useNeeding } from "../hooks/use-attention";
 import { useQuestions } from "../hooks/use-questions";
@@ -20,7 +21,6 @@ import { BellButton } from "./bell-button";
 import { Row, type RowActs } from "./now-row";
 import { Today } from "./today";
 import { useNowKeys } from "./use-now-keys";
-import { useSeenMarks } from "./use-seen-marks";
 
 const RUNNING: SessionFilter = { ...defaultFilter, state: ["running"] };
 const ANY: SessionFilter = { ...defaultFilter, archived: "all" };
@@ -33,7 +33,7 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
   const done = useDone();
   const running = useSessions(RUNNING);
   const { questions } = useQuestions();
-  const marks = useSeenMarks();
+  const marks = useKeptMarks();
   const { stop } = useActs();
   const sections = useMemo(
     () =>

@@ -1,5 +1,6 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import { loadSessions } from "../api/routes";
+import { useSeenMarks } from "../hooks/seen-marks-provider";
 import { useActs } from "../hooks/use-acts";
 import type { Route } from "../text/route";
 import { StopDialog } from "../ui/stop-dialog";
@@ -12,6 +13,7 @@ export function Palette({ route }: { route: Route }) {
   const [isOpen, setOpen] = useState(false);
   const [stopping, setStopping] = useState<readonly Session[]>([]);
   const acts = useActs();
+  const marks = useSeenMarks();
   const { show } = useToasts();
 
   const onKey = useEffectEvent((event: KeyboardEvent) => {
@@ -33,19 +35,13 @@ export function Palette({ route }: { route: Route }) {
     setStopping(running);
   }
 
-  async function markAllSeen(): Promise<void> {
-    await acts.markSeen(
-      await loadSessions({ ...defaultFilter, attention: ["failed", "denied", "question", "done"] }),
-    );
-  }
-
   return (
     <>
       {isOpen && (
         <PaletteDialog
           shownId={route.view === "session" ? route.sessionId : null}
           onStopAll={stopAll}
-          onMarkAllSeen={markAllSeen}
+          onMarkAllSeen={marks.markAll}
           onClose={() => setOpen(false)}
         />
       )}

@@ -15,11 +15,11 @@ export const NEEDING = [
 ] as const satisfies readonly AttentionKind[];
 
 /** The kinds that end when a person has seen the end of the run. */
-const SEEABLE: ReadonlySet<AttentionKind> = new Set(["failed", "denied", "question", "done"]);
+export const SEEABLE: readonly AttentionKind[] = ["failed", "denied", "question", "done"];
 
 /** Return whether a person can mark the end of the newest run as seen. */
 export function isSeeable({ attention }: Pick<Session, "attention">): boolean {
-  return attention !== null && SEEABLE.has(attention.kind);
+  return attention !== null && SEEABLE.includes(attention.kind);
 }
 
 /** Return the reason of the attention as a sentence, for example "asks: staging or production?". */
