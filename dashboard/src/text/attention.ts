@@ -31,7 +31,7 @@ export function reasonOf(session: Session, now: number, question?: OpenQuestion)
     case "asks":
       return question ? wordsOfQuestion(question) : `asks${text && `: ${text}`}`;
     case "failed":
-      return text || wordsOfFailure(session);
+      return text;
     case "denied":
       return `${plural(session.denied_calls, "call")} ${session.denied_calls === 1 ? "was" : "were"} denied${text && `: ${text}`}`;
     case "quiet":
@@ -47,19 +47,6 @@ function wordsOfQuestion({ event }: OpenQuestion): string {
   const question = questionOf(event);
   const subject = oneLine(subjectOf(question));
   return question.items.length > 0 ? `asks: ${subject}` : `asks for permission: ${subject}`;
-}
-
-function wordsOfFailure({ reason, exit_code }: Session): string {
-  switch (reason) {
-    case "timeout":
-      return "the time limit was reached";
-    case "budget":
-      return "the budget was used up";
-    case "lost":
-      return "the run was lost: its lease expired";
-    default:
-      return exit_code === null ? "failed without a reason" : `failed with exit code ${exit_code}`;
-  }
 }
 
 export interface Notice {

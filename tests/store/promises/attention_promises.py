@@ -83,9 +83,14 @@ def promise_18_each_end_has_its_kind(store: Store, clock: SteppedClock) -> None:
         assert update(store, archived=False).attention == attention(store)
         assert shown(store) == expected
         made(store, DeleteSession(session_id="s"))
-    for reason, text in (("timeout", "it took too long"), ("budget", "its budget is used up")):
+    for reason, exit_code, text in (
+        ("timeout", None, "it took too long"),
+        ("budget", None, "its budget is used up"),
+        ("failed", 2, "it ended with exit code 2"),
+        ("failed", None, "it told no reason"),
+    ):
         create(store, "s")
-        append(store, stop(reason=reason))
+        append(store, stop(reason=reason, exit_code=exit_code))
         assert shown(store) == ("failed", text, 1)
         made(store, DeleteSession(session_id="s"))
     create(store, "s", holder="h")

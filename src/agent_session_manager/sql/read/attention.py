@@ -119,8 +119,12 @@ def _trouble_of(newest: Run, kind: AttentionKind) -> str | None:
         return ", ".join(dict.fromkeys((newest.denied_tools or "").split(", ")))
     # No event tells that a run was lost: its outcome is the last line of an answer.
     if newest.outcome is None or newest.reason is Reason.LOST:
-        return WITHOUT_ERROR.get(newest.reason or Reason.FAILED)
+        return WITHOUT_ERROR.get(newest.reason or Reason.FAILED) or _end_of(newest.exit_code)
     return newest.outcome
+
+
+def _end_of(exit_code: int | None) -> str:
+    return "it told no reason" if exit_code is None else f"it ended with exit code {exit_code}"
 
 
 def _line_of(fields: dict[str, Any]) -> str | None:
