@@ -243,15 +243,28 @@ class ManagerClient(PatientClient):
         """List the runs of a session, oldest first, each with the spec that it was started from."""
         return self._get("runs", list, "GET", _path(session_id) + "/runs")
 
-    def find_sessions(self, *, limit: int | None = None, **where: str) -> Iterator[Json]:
-        """Yield the sessions that match all of `where`, newest first, page by page."""
+    def find_sessions(
+        self, *, limit: int | None = None, **where: str | Sequence[str]
+    ) -> Iterator[Json]:
+        """Yield the sessions that match all of `where`, newest first, page by page.
+
+        Several values of a filter match any of them.
+        """
         return self._iterate("sessions", "/sessions", where, limit=limit)
 
     def _iterate(
-        self, key: str, path: str, where: Query, *, limit: int | None = None
+        self,
+        key: str,
+        path: str,
+        where: Mapping[str, str | Sequence[str]],
+        *,
+        limit: int | None = None,
     ) -> Iterator[Json]:
         left = limit
-        query = {name: wire_text(value) for name, value in where.items()}
+        query: dict[str, str | Sequence[str]] = {
+            name: wire_text(value) if isinstance(value, str) else value
+            for name, value in where.items()
+        }
         while left is None or left > 0:
             query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
             page = self._request("GET", path + _query(query))
