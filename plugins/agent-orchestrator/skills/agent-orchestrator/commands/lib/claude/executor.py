@@ -24,7 +24,7 @@ from ..executors.event_reader import EventReader
 from ..executors.mcp_server import clash_of
 from ..machine.processes import Child, Grace, shell_exit_code, signal_name
 from ..shared.install_advice import install_command
-from .mcp_servers import servers_of
+from .mcp_servers import expected_servers
 from .sdk import import_sdk
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class ClaudeExecutor:
             translation = Translation(
                 cli.usage_by_result,
                 cli.origins,
-                servers=servers_of(self._execution),
+                servers=expected_servers(self._execution),
                 is_resume=self._execution.continues.resume,
             )
             if self._execution.ask is not None:

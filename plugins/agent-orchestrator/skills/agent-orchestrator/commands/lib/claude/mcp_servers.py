@@ -8,6 +8,8 @@ from typing import Any
 
 from ..executors.base import Execution
 from ..executors.mcp_server import NAME, given_to, is_name_of_ours, named_tools
+from ..machine.environment import claude_dir
+from .left_out_servers import left_out_servers
 
 
 def servers_of(execution: Execution) -> dict[str, Any]:
@@ -19,6 +21,15 @@ def servers_of(execution: Execution) -> dict[str, Any]:
         ours = {"type": "http", "url": server.url, "headers": server.headers}
         servers[NAME] = {**ours, "alwaysLoad": True}
     return servers
+
+
+def expected_servers(execution: Execution) -> list[str]:
+    """Return the names of servers that are missing if Claude Code does not report them."""
+    folder = claude_dir(execution.environment)
+    if not execution.environment.get("CLAUDE_CONFIG_DIR"):
+        folder = folder.parent
+    of_person = left_out_servers(execution.spec.project_dir, folder / ".claude.json")
+    return [*servers_of(execution), *of_person]
 
 
 def arguments_of_servers(execution: Execution, files: Path) -> list[str]:

@@ -60,7 +60,7 @@ class Translation:
         is_resume: bool,
     ) -> None:
         self._servers = frozenset(servers)
-        """The MCP servers of the agent's definition."""
+        """The MCP servers that the CLI should report."""
         self._server_status: dict[str, str] = {}
         self._usage_by_result = usage_by_result
         self._origins = origins
