@@ -335,3 +335,13 @@ def test_child_that_cannot_start_is_closed_as_failed(
     assert "could not be started" in ended.stderr
     child, _ = records.find_sessions(project_dir=str(project))
     assert (child["session_name"], child["reason"]) == ("child", "failed")
+
+
+def test_run_whose_events_are_refused_can_be_stopped(
+    shell: Shell, records: ManagerClient, started: Path, gate: Gate
+) -> None:
+    session_id, pid = start_detached(shell, "x", started, gate)
+    records.revoke_run_tokens(session_id, 1)
+    assert shell.run("ao-stop", "x") == Ended(DONE, "x stopped\n", "")
+    assert not is_alive(pid)
+    assert records.get_session(session_id)["reason"] == "stopped"

@@ -231,6 +231,7 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
 
     assert claude.run("ao-new", "x", "-p", "/new") == Ended(DONE, "", "")
     assert claude.run("ao-resume", "x", "-p", "/reset") == Ended(DONE, "", "")
+    assert claude.run("ao-resume", "x", "-p", "/clear") == Ended(DONE, "", "")
     asked("It is a swift.")
     left = own_home / ".claude" / "projects"
     assert [*left.glob("*/*.jsonl")] != []
@@ -239,13 +240,37 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     session = session_of(claude)
     events = events_of(records, session["session_id"])
     moved = [e["conversation_id"] for e in events if e["event_type"] == "conversation"]
-    assert len({session["session_id"], *moved}) == 3
+    assert len({session["session_id"], *moved}) == 4
     forked = claude.run("ao-resume", "x", "--fork", "y", "-p", script({"text": "Forked."}))
     assert forked == Ended(DONE, "Forked.\n", "")
     assert "It was a swift." in json.dumps(model.requests()[-1]["body"]["messages"])
     assert "refused" not in claude.run("ao-doctor").stdout
     assert claude.run("ao-clean", "--purge", "-y", "x", "y").exit_code == DONE
     assert [*left.glob("*/*.jsonl")] == []
+
+
+def test_conversation_cleared_in_mid_run_is_resumed(
+    claude: Shell, records: ManagerClient, model: ModelServer, started: Path, gate: Gate
+) -> None:
+    """A command of Claude Code that is sent with `ao-send` has its effect after the turn."""
+    program = shlex.join(waiting_program(started, gate))
+    prompt = script(tool("Bash", command=program), {"text": "Done."})
+    for number, word in enumerate(("/clear", "/new", "/reset")):
+        running = claude.start("ao-resume" if number else "ao-new", "x", "-p", prompt)
+        wait_for(lambda: pids_in(started, number + 1), "the tool runs")  # noqa: B023  # used here
+        assert claude.run("ao-send", "x", "-p", word) == Ended(DONE, "sent to x\n", "")
+        gate.open()
+        assert running.end().exit_code == DONE
+        assert session_of(claude)["reason"] == "completed"
+    model.forget()
+    resumed = claude.run("ao-resume", "x", "-p", script({"text": "Here I am."}))
+    assert resumed == Ended(DONE, "Here I am.\n", "")
+    events = events_of(records, session_of(claude)["session_id"])
+    moved = [e["conversation_id"] for e in events if e["event_type"] == "conversation"]
+    assert len(set(moved)) == 3
+    (request,) = model.requests()
+    assert request["headers"]["x-claude-code-session-id"] == moved[-1]
+    assert "refused" not in claude.run("ao-doctor").stdout
 
 
 def test_limits_end_a_run_and_are_not_those_of_its_resume(
