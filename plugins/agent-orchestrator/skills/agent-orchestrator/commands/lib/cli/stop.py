@@ -32,6 +32,7 @@ from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import (
     clear_dead,
     clear_remains,
+    deliver_left,
     find_registered,
     request_stop,
     signal_supervisor,
@@ -113,7 +114,8 @@ def main(
     Sessions that the agent started with `ao-new` continue unless `--tree` is given. So does a
     manager that it started.
 
-    The manager keeps the request, so it also reaches a run on another machine. If the manager
+    The manager keeps the request, so it also reaches a run on another machine. A supervisor on
+    this machine is signalled as well, in case it has no more access to the manager. If the manager
     cannot be reached, the command signals the supervisors on this machine and does not wait for
     their end; sessions are then found by name or whole id. If a supervisor has died, its remaining
     processes on this machine are stopped and the session is `lost`.
@@ -207,7 +209,7 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
     for session in sessions:
         _clear(manager, session, state)
         if session["status"] == "running":
-            request_stop(manager, session)
+            request_stop(manager, session, state)
         else:  # its supervisor may live: it was lost, or waits for notices, or is about to
             asked += [
                 entry
@@ -222,7 +224,7 @@ def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) 
     # Such a supervisor may have opened the next run just before it was asked.
     for session in (manager.get_session(entry.run.session_id) for entry in asked):
         if session["status"] == "running":
-            request_stop(manager, session)
+            request_stop(manager, session, state)
     ended = list(_wait(manager, sessions, state, timeout_seconds=timeout_seconds))
     left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
     return [session for session in ended if session["session_id"] not in left]
@@ -255,6 +257,7 @@ def _wait(
             return
         for session in left.values():
             _clear(manager, session, state)
+            deliver_left(manager, session, state)
 
 
 def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: bool) -> int:

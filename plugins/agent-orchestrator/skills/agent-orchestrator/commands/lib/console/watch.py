@@ -79,7 +79,7 @@ def watch(manager: ManagerClient, session: Json, *, as_json: bool) -> int:
 
 def _ask_to_stop(manager: ManagerClient, session: Json) -> None:
     try:
-        request_stop(manager, session)
+        request_stop(manager, session, state_dir())
     except SessionClientError:  # without the manager, signal the supervisor on this machine
         for entry in find_registered(state_dir(), session_id=session["session_id"]):
             signal_supervisor(entry)

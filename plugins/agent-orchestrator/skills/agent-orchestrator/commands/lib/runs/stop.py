@@ -11,6 +11,7 @@ from ..client.errors import LOST_CODES
 from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event
 from ..machine.environment import outbox_dir
+from ..outbox.files import list_outboxes
 from ..session_client import SessionClientError
 from ..shared.place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
@@ -18,8 +19,11 @@ from .registry import Registered, forget, list_registered, spared_pids
 POLL_SECONDS = 0.1
 
 
-def request_stop(manager: ManagerClient, session: Json) -> bool:
+def request_stop(manager: ManagerClient, session: Json, state: Path) -> bool:
     """Ask the newest run of a session to stop; return whether it was still open.
+
+    Its supervisor is also signalled if it is on this machine. So a run whose token the manager
+    refuses, and which cannot read the request, stops too.
 
     Raises:
         SessionClientError: the request to the manager failed.
@@ -30,11 +34,14 @@ def request_stop(manager: ManagerClient, session: Json) -> bool:
         if exc.code not in LOST_CODES:
             raise
         return False
+    for entry in find_registered(state, session_id=session["session_id"]):
+        if entry.run.run == session["run"] and entry.is_supervised:
+            signal_supervisor(entry)
     return True
 
 
 def signal_supervisor(entry: Registered) -> bool:
-    """Signal a supervisor directly, for use when the manager cannot be reached.
+    """Signal a supervisor to stop.
 
     Returns whether the supervisor is in our namespace, where its process id is valid.
     """
@@ -84,6 +91,18 @@ def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None
         stop = create_event("session_stop", reason="lost", error="its supervisor died")
         manager.append_events(session["session_id"], [{**stop, "run": session["run"]}])
     return count
+
+
+def deliver_left(manager: ManagerClient, session: Json, state: Path) -> None:
+    """Deliver what a supervisor of this machine could not deliver of a session before it ended."""
+    prefix = f"{session['session_id']}."
+    if manager.is_of_a_run or not any(
+        path.name.startswith(prefix) for path in list_outboxes(outbox_dir(state))
+    ):
+        return
+    from .delivery import deliver_leftovers  # slow to import, and rarely needed
+
+    deliver_leftovers(manager, outbox_dir(state))
 
 
 def clear_remains(entry: Registered, state: Path) -> int:

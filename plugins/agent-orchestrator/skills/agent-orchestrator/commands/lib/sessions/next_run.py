@@ -220,7 +220,7 @@ def make_room(manager: ManagerClient, session: Json, *, takeover: bool) -> None:
     clear_dead(manager, session, state_dir())
     if not takeover or session["status"] != "running" or is_by_hand(session):
         return
-    if request_stop(manager, session):
+    if request_stop(manager, session, state_dir()):
         list(
             wait_for(manager, [session], timeout_seconds=TAKEOVER_SECONDS, on_outage=lambda _: None)
         )
