@@ -99,7 +99,7 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
     assert set(types[1:-1]) <= {"stderr"}  # Python's traceback of the interrupt
 
 
-@pytest.mark.parametrize("end", ["stop", "program", "supervisor"])
+@pytest.mark.parametrize("end", ["stop", "program", "supervisor", "timeout"])
 def test_output_is_kept_however_the_run_ends(
     shell: Shell, started: Path, records: ManagerClient, end: str
 ) -> None:
@@ -109,13 +109,16 @@ def test_output_is_kept_however_the_run_ends(
         'echo $$ >>"$0"; echo progress; echo careful >&2; sleep 600',
         str(started),
     ]
-    ended = shell.run("ao-new", "x", "--detach", "--executor", "command", "--", *program)
+    limit = ("--timeout", "3") if end == "timeout" else ()
+    ended = shell.run("ao-new", "x", "--detach", *limit, "--executor", "command", "--", *program)
     with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
         terminal.shows("assistant\n    progress\n")
         terminal.shows("stderr\n    careful\n")
     (pid,) = pids_in(started) or []
     if end == "stop":
         shell.run("ao-stop", "x")
+    elif end == "timeout":
+        shell.run("ao-wait", "x")
     elif end == "program":
         os.kill(pid, signal.SIGKILL)
         shell.run("ao-wait", "x")
@@ -123,10 +126,11 @@ def test_output_is_kept_however_the_run_ends(
         kill_supervisor(shell.state_dir, ended.stdout.strip())
         shell.run("ao-stop", "x")
     assert shell.run("ao-get-result", "x") == Ended(DONE, "progress\n", "")
-    assert (
-        records.get_session(ended.stdout.strip())["reason"]
-        == {"stop": "stopped", "program": "failed", "supervisor": "lost"}[end]
-    )
+    assert records.get_session(ended.stdout.strip())["reason"] == {
+        "stop": "stopped",
+        "program": "failed",
+        "supervisor": "lost",
+    }.get(end, end)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -133,6 +133,12 @@ def test_manager_uses_the_token_of_the_environment(start_manager: StartManager) 
     assert own.token == token
 
 
+def test_origin_without_tls_is_warned_of(start_manager: StartManager) -> None:
+    own = start_manager(arguments=["--allow-origin", "http://pages.test,https://safe.test"])
+    (warning,) = [line for line in own.log().splitlines() if "has no TLS" in line]
+    assert "http://pages.test" in warning
+
+
 @each_row("number", [signal.SIGTERM, signal.SIGINT])
 def test_manager_stops_cleanly_on_a_signal(
     start_manager: StartManager, number: signal.Signals

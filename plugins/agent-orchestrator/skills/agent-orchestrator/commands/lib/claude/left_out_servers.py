@@ -14,8 +14,8 @@ def left_out_servers(project_dir: Path, user_file: Path) -> list[str]:
     """Return the names of servers with a value in `env` or `headers` that is not a string.
 
     Claude Code finds servers in `.mcp.json` of the project and of each directory above it, and in
-    the user's file, for all projects and for this one. It reports neither those that it leaves out
-    nor those that a person has disabled; the latter are not among these.
+    the user's file, for all projects and for `project_dir`. It reports neither those that it leaves
+    out nor those that a person has disabled; the latter are not among these.
     """
     files = (parent / ".mcp.json" for parent in (project_dir, *project_dir.parents))
     of_user = _read(user_file)
@@ -24,7 +24,7 @@ def left_out_servers(project_dir: Path, user_file: Path) -> list[str]:
 
 
 def _read(path: Path) -> Any:
-    """Return the content of a file; None if there is none, or if nobody can read it."""
+    """Return the content of a file; None if it does not exist or cannot be read."""
     try:
         return json.loads(text_of(path))
     except (OSError, ValueError, RecursionError):
