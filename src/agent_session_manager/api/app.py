@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -24,7 +24,7 @@ from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.http.aside import Turns
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
-from agent_session_manager.api.http.responses import refusals
+from agent_session_manager.api.http.measured import Measured, RequestMetrics
 from agent_session_manager.api.routes import (
     events,
     export,
@@ -37,19 +37,18 @@ from agent_session_manager.api.routes import (
     questions,
     runs,
     search,
+    service,
     sessions,
     statistics,
     transcripts,
 )
 from agent_session_manager.api.tools.entry import ToolEntry
-from agent_session_manager.api.wire.common import ErrorAnswer, HealthAnswer
+from agent_session_manager.api.wire.common import ErrorAnswer
 from agent_session_manager.api.wire.events import NewEventBody
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager
-from agent_session_manager.store.search import IndexState
 
-SERVICE = "agent-session-manager"
-_OPEN_ROUTES = {"/health", login.TOKEN_PATH}
+_OPEN_ROUTES = {*service.OPEN_PATHS, login.TOKEN_PATH}
 _HEADERS_OF_PAGES = ["Authorization", "Content-Type", "Last-Event-ID"]
 _TAGS = {
     "sessions": "Create, list, change and delete sessions.",
@@ -63,7 +62,7 @@ _TAGS = {
     "statistics": "Sums and lists that the dashboard shows.",
     "dashboard": "Login of dashboard pages.",
     "maintenance": "Care of the database.",
-    "service": "Identity of the manager.",
+    "service": "Identity, readiness and metrics of the manager.",
     "earlier clients": "Deprecated: for clients of the earlier system.",
 }
 """Groups of routes in the OpenAPI document, in this order."""
@@ -95,19 +94,8 @@ def build_app(
     app.state.tools = manager and ToolEntry(manager)
     app.state.masker = Masker(token)
     app.state.failures = Failures(monotonic=passing.monotonic)
-    health = APIRouter(tags=["service"])
-
-    @health.get("/health", response_model=HealthAnswer, responses=refusals())
-    async def get_health() -> Response:
-        """Identify the service. Needs no token, and reveals nothing about the stored data."""
-        answer = HealthAnswer(
-            service=SERVICE,
-            version=agent_session_manager.__version__,
-            instance=instance,
-            search_index=IndexState.BEHIND if manager is None else manager.indexing.state,
-        )
-        return Response(answer.model_dump_json(), media_type="application/json")
-
+    app.state.requests = RequestMetrics()
+    app.state.instance = instance
     # Most used first: the framework searches the list from the top.
     for router in (
         events.appending,
@@ -122,7 +110,7 @@ def build_app(
         search.router,
         history.router,
         export.router,
-        health,
+        service.router,
         maintenance.router,
         mcp.router,
         earlier_routes.router,
@@ -157,7 +145,7 @@ def guarded(
         )
     page_paths = app.state.page_paths
     open_paths = _OPEN_ROUTES | page_paths
-    return Guard(
+    guard = Guard(
         served,
         token=token,
         hosts=hosts,
@@ -169,6 +157,7 @@ def guarded(
         find_caller=app.state.manager and app.state.manager.find_caller,
         page_tokens=app.state.page_tokens,
     )
+    return Measured(guard, app.state.requests)
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:

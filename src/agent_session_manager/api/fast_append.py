@@ -9,6 +9,7 @@ import re
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.routing import iter_route_contexts
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -33,6 +34,9 @@ class AppendsFirst:
         """`append` is the handler of the route in `app`."""
         self._app = app
         self._handler = append
+        self._route = next(
+            route for route in iter_route_contexts(app.routes) if route.endpoint is append
+        )
         handlers = dict(app.exception_handlers)
         defect = handlers.pop(Exception)
         self._failing: ASGIApp = ServerErrorMiddleware(
@@ -45,6 +49,7 @@ class AppendsFirst:
 
     async def _append(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self._app
+        scope["route"] = self._route
         session_id = scope["path"].split("/")[2]
         try:
             response: ASGIApp = await self._handler(JsonRequest(scope, receive), session_id)

@@ -19,6 +19,7 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
+from agent_session_manager.machine.histogram import COUNTS, SECONDS, Histogram
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.errors import StoreBrokenError
 from agent_session_manager.store.protocol import Store
@@ -43,6 +44,8 @@ class Writer:
         self._arrived = asyncio.Event()
         self._closing = False
         self._batches = 0
+        self.commit_seconds = Histogram(SECONDS)
+        self.commit_changes = Histogram(COUNTS)
         self.failure: StoreBrokenError | None = None
         """The permanent error after which no commit is possible, or None."""
         self.on_failure: Callable[[], None] = lambda: None
@@ -78,10 +81,7 @@ class Writer:
         Raises:
             OrchestratorError: the change was refused, and no part of it was stored.
         """
-        if self._closing:
-            raise StoreUnavailableError("the manager is stopping")
-        if self.failure is not None:
-            raise _out_of_service()
+        self.check()
         if len(self._waiting) >= MAX_WAITING:
             raise OverloadedError
         settled: asyncio.Future[T | OrchestratorError] = asyncio.get_running_loop().create_future()
@@ -91,6 +91,22 @@ class Writer:
         if isinstance(outcome, OrchestratorError):
             raise outcome
         return outcome
+
+    @property
+    def waiting(self) -> int:
+        """Number of changes that wait for a commit."""
+        return len(self._waiting)
+
+    def check(self) -> None:
+        """Return if changes can be committed.
+
+        Raises:
+            StoreUnavailableError: the manager is stopping, or its disk has failed.
+        """
+        if self._closing:
+            raise StoreUnavailableError("the manager is stopping")
+        if self.failure is not None:
+            raise _out_of_service()
 
     async def alone(self, work: Callable[[], T]) -> T:
         """Run short work on the store between two commits.
@@ -111,7 +127,10 @@ class Writer:
                 count = min(len(self._waiting), MAX_CHANGES_PER_COMMIT)
                 batch = [self._waiting.popleft() for _ in range(count)]
                 changes = [change for change, _ in batch]
+                begin = loop.time()
                 outcomes = await loop.run_in_executor(self._thread, self._commit, changes)
+                self.commit_seconds.observe(loop.time() - begin)
+                self.commit_changes.observe(count)
                 self._batches += 1
                 self._publish(changed_sessions(changes, outcomes))
                 for (_, waiting), outcome in zip(batch, outcomes, strict=True):

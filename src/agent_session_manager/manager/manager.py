@@ -39,6 +39,7 @@ from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame
 from agent_session_manager.manager.alerts import AlertQueue
 from agent_session_manager.manager.indexing import Indexing
+from agent_session_manager.manager.metrics import Metrics
 from agent_session_manager.manager.notices import Notices
 from agent_session_manager.manager.transcripts import Transcripts
 from agent_session_manager.store import changes, queries
@@ -76,6 +77,7 @@ class Manager:
         self.indexing = Indexing(store, wakeups)
         self.notices = Notices(writer, reader, wakeups)
         self.alerts = AlertQueue(store, writer, reader)
+        self.metrics = Metrics(writer, reader, wakeups, self._feed)
 
     @classmethod
     @asynccontextmanager
@@ -207,7 +209,9 @@ class Manager:
     ) -> list[int]:
         """Append all events or none; return their seqs once they are durable."""
         change = changes.AppendEvents(session_id=session_id, events=events, known=known)
-        return await self._commit(change)
+        seqs = await self._commit(change)
+        self.metrics.events += len(seqs)
+        return seqs
 
     async def import_history(self, change: ImportHistory) -> ImportedHistory:
         """Import a part of a session's history."""
@@ -292,11 +296,6 @@ class Manager:
     def changes_of(self, session_id: str) -> AbstractContextManager[asyncio.Event]:
         """Yield an event that each change of a session sets, and so does the stop."""
         return self._wakeups.subscribe(session_id)
-
-    @property
-    def readers(self) -> int:
-        """Number of open feed readers."""
-        return self._feed.readers
 
     @property
     def is_stopping(self) -> bool:

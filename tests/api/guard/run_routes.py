@@ -57,6 +57,7 @@ REACHED: dict[Route, set[str]] = {
     ("POST", "/mcp"): NOTHING,  # `test_mcp_route.py` has its rights
     ("GET", "/usage"): NOTHING,
     ("GET", "/facets"): NOTHING,
+    ("GET", "/metrics"): NOTHING,
     ("POST", "/dashboard/codes"): NOTHING,
     ("GET", "/dashboard/tokens"): NOTHING,
     ("DELETE", "/dashboard/tokens/own"): NOTHING,
@@ -73,7 +74,7 @@ OF_AGENTS = {
     route: FAMILY if reached is FAMILY else reached & BELOW for route, reached in REACHED.items()
 } | {("POST", SESSION + "/events"): OWN, ("POST", "/mcp"): EVERY}
 """What the token of an agent reaches: less than that of its supervisor."""
-OPEN = {"/health", "/dashboard/token"}
+OPEN = {"/health", "/ready", "/dashboard/token"}
 READ = {route for route, who in REACHED.items() if who is FAMILY and route[0] == "GET"}
 ROUTES = [
     (method, str(route.path))

@@ -118,7 +118,7 @@ async def _frames(
             yield _event(event, session_id)
             number = event.number
         if not is_full:
-            await asyncio.sleep(max(PACE_SECONDS, manager.readers * SECONDS_PER_READER))
+            await asyncio.sleep(max(PACE_SECONDS, manager.metrics.readers * SECONDS_PER_READER))
 
 
 def _is_full(events: Sequence[tuple[str, Event]]) -> bool:

@@ -76,6 +76,10 @@ class HealthAnswer(BaseModel):
     )
 
 
+class ReadyAnswer(BaseModel):
+    ready: bool = Field(description="Always true: a manager that cannot serve answers 503")
+
+
 class ErrorAnswer(BaseModel):
     detail: str = Field(description="For people")
     code: str = Field(description="For programs; never changes")
