@@ -33,6 +33,8 @@ STEPS_FOOT = """
 - *usage*: the recorded tokens of the first run, compared with those of all requests that offered tools to the model. Some agents make
   such requests of their own, besides those of the turn.
 - *is resumed*: in the third run, the model saw the prompt of the second one.
+- *is imported*: what `ao-import` added from the agent's own files, besides details of usage, after the three runs. A prompt in a terminal is an event
+  that no run recorded. Files of other agents are not imported (`–`).
 """
 RECORD_HEAD = """
 ## Record

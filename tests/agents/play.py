@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from agent_orchestrator.history.importer.table import all_formats
 from agent_orchestrator.machine.processes import has_ended
 from agent_orchestrator.runs.registry import list_registered
 from tests.agents.agents import Json, RealAgent
@@ -74,6 +75,8 @@ class Seen:
     """Number of requests that offered tools, and whose answers the agent took, by run."""
     resumes: list[str] = field(default_factory=list)
     """How each attempt to resume went."""
+    imported: str = "–"
+    """What an import of the agent's own files added, if they can be imported."""
 
 
 def taken(requests: Sequence[Json]) -> list[Json]:
@@ -125,6 +128,18 @@ class Stage:
                 self._person.try_("ao-stop", self._name)
             if not self._keep():
                 break
+        if self._agent.name in all_formats():
+            self._import()
+
+    def _import(self) -> None:
+        """Import the agent's own files, which have the recorded conversations."""
+        told = self._person.do("ao-import", "--agent", self._agent.name, "--json")
+        counts = json.loads(told)
+        kinds = ("sessions", "events", "held", "failed", "not_understood")
+        added = [f"{counts[kind]} {kind.replace('_', ' ')}" for kind in kinds if counts[kind]]
+        self.seen.imported = ", ".join(added) or "nothing new"
+        if counts["sessions"]:
+            self.seen.trouble.append(f"import: {self.seen.imported}")
 
     def _first_run(self) -> None:
         agent, project = self._agent, self._project

@@ -41,6 +41,7 @@ def test_agent_does_every_step_and_leaves_the_same_record(name: str, reason: lis
         "is stopped": "stopped",
         "is resumed": "remembers",
         "usage": "all tokens, cost" if name == "claude" else "all tokens",
+        "is imported": "nothing new",
         "end": "completed, stopped, completed",
     }
     assert seen.resources.supervisor_bytes > 0 and seen.resources.agent_bytes > 0

@@ -51,6 +51,7 @@ def perfect() -> Seen:
     seen = Seen("codex", version="1.0", is_told_in_turn=True, requests=[2, 1, 1])
     seen.files = {"notes.txt": "changed\nheron\n"}
     seen.results, seen.resumes = [LAST, "", "x"], ["remembers"]
+    seen.imported = "nothing new"
     seen.events = [
         said(1, "user", "prompt"),
         event(1, "conversation"),
@@ -156,6 +157,7 @@ def test_steps_of_a_full_and_of_an_empty_record() -> None:
         "is resumed": "remembers",
         "result": LAST,
         "usage": "all tokens",
+        "is imported": "nothing new",
         "end": "completed, stopped, completed",
     }
     assert set(empty.values()) & set(full.values()) == set()

@@ -183,6 +183,7 @@ def steps(seen: Seen) -> dict[str, str]:
         "is resumed": "; ".join(seen.resumes) or "not tried",
         "result": seen.results[0] if seen.results and seen.results[0] in (LAST, LEFT) else "none",
         "usage": _usage(seen),
+        "is imported": seen.imported,
         "end": ", ".join(run[-1].get("reason", "no end") for run in _runs(seen)),
     }
 

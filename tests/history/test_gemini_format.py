@@ -198,6 +198,11 @@ def test_thoughts_come_before_the_answer(chats: Path) -> None:
     assert events_of(items)[0]["content"] == [{"type": "text", "text": "Plan\nI look first."}]
 
 
+def test_session_without_a_prompt_is_left_out(chats: Path) -> None:
+    """Each start over the Agent Client Protocol leaves one beside that of its conversation."""
+    assert read_records(chats, user("m1", "<session_context>\nToday is Friday.")) == []
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [("success", None), ("error", "the tool failed"), ("cancelled", "cancelled")],

@@ -21,7 +21,8 @@ from agent_orchestrator.history.format import Format, Source
 from agent_orchestrator.history.formats.claude.parser import Parser
 from agent_orchestrator.history.importer import find, one_source
 from agent_orchestrator.history.importer import report as report_module
-from agent_orchestrator.history.importer.importer import Importer, count_sources
+from agent_orchestrator.history.importer.dry_run import count_sources
+from agent_orchestrator.history.importer.importer import Importer
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import open_state
 from agent_orchestrator.history.importer.table import all_formats

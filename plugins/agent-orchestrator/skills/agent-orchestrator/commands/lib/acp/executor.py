@@ -24,6 +24,7 @@ from ..executors.questions import NOT_ASKED, Decision, Verdict, message_about
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
+from ..transcripts.naming import name_conversation
 from . import questions
 from .connection import Connection
 from .ending import death, session_stop, turn_failure
@@ -148,6 +149,7 @@ class AcpExecutor:
                 self._translation.session_id = connection.session_id
                 if note := connection.note_on_servers():
                     yield create_event("diagnostic", content=text_content(note))
+                await name_conversation(self._execution.mirror, connection.session_id)
                 if connection.session_id != self._execution.continues.conversation_id:
                     yield create_event("conversation", conversation_id=connection.session_id)
                 texts = self._first_texts(prompt)

@@ -152,7 +152,7 @@ def _named(agents: Sequence[str]) -> str:
 
 
 def _count(sources: list[tuple[Format, Source]]) -> Report:
-    from ..history.importer.importer import count_sources
+    from ..history.importer.dry_run import count_sources
     from ..history.importer.report import Report
 
     report = Report()

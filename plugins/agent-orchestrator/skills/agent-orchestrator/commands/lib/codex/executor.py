@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncGenerator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from ..events.event import Event
 from ..events.prepare import create_event, storable, text_content
@@ -23,7 +23,7 @@ from ..executors.questions import NOT_ASKED, Decision, Verdict, message_about
 from ..machine.processes import Grace, within
 from ..rpc.json_rpc import Call, Notification, PeerGoneError, RpcError
 from ..rpc.message_reader import MessageReader
-from ..transcripts.names import PROJECT_KEY
+from ..transcripts.naming import name_conversation
 from . import questions
 from .app_server import AppServer
 from .ending import session_stop
@@ -33,9 +33,6 @@ from .questions import Asked
 from .rollout import Rollout
 from .thread import thread_request
 from .translation import Translation
-
-if TYPE_CHECKING:  # the SDK of Claude Code is not needed
-    from ..transcripts.store import TranscriptStore
 
 END_SECONDS = 5.0
 """Time for Codex to end after its input was closed."""
@@ -128,8 +125,9 @@ class CodexExecutor:
             async for event in messages.until(self._open(server)):
                 yield event
             if self._is_new_thread():
-                await self._name_thread()
-                yield create_event("conversation", conversation_id=self._translation.thread_id)
+                thread_id = self._translation.thread_id
+                await name_conversation(self._execution.mirror, thread_id)
+                yield create_event("conversation", conversation_id=thread_id)
             async for event in messages.until(self._begin(server, prompt, prompt_id)):
                 yield event
             async for event in messages.until(self._is_over.wait()):
@@ -142,14 +140,6 @@ class CodexExecutor:
         continues = self._execution.continues
         known = continues.conversation_id or self._execution.session_id
         return not continues.resume or self._translation.thread_id != known
-
-    async def _name_thread(self) -> None:
-        """Name the thread to the manager, so that an import of its rollout finds our session."""
-        mirror, thread_id = self._execution.mirror, self._translation.thread_id
-        if mirror is not None:
-            key = {"project_key": PROJECT_KEY, "session_id": thread_id}
-            entry = {"type": "agent_orchestrator_thread", "thread_id": thread_id}
-            await cast("TranscriptStore", mirror).append(cast(Any, key), [cast(Any, entry)])
 
     async def _initialize(self, server: AppServer) -> None:
         try:

@@ -9,17 +9,13 @@ at the manager. Only a supervisor can write that transcript.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
-from ..transcripts.names import PROJECT_KEY, conversation_subpath
+from ..transcripts.names import CONVERSATION_ID, PROJECT_KEY, conversation_subpath
 from .seal import CONVERSATION, is_our_conversation
-
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
-"""Agents form their ids differently; none of these leaves a directory or matches other files."""
 
 
 def find_conversation(
@@ -68,5 +64,5 @@ def _told(manager: ManagerClient, session_id: str) -> Iterator[tuple[str, Json]]
     """Yield the conversations in the session's events, newest first, without checking them."""
     for event in newest_events(manager, session_id, CONVERSATION):
         conversation_id = event.get("conversation_id")
-        if isinstance(conversation_id, str) and _ID.fullmatch(conversation_id):
+        if isinstance(conversation_id, str) and CONVERSATION_ID.fullmatch(conversation_id):
             yield conversation_id, event

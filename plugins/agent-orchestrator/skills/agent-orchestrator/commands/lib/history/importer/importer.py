@@ -20,7 +20,6 @@ from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
 from ..formats.files import is_gone
-from .distinct import Distinct, distinct
 from .one_source import (
     MAX_LINES_BYTES,
     Batch,
@@ -32,7 +31,8 @@ from .one_source import (
 from .open_turns import OpenTurns
 from .outlet import Outlet
 from .parts import Part
-from .placement import KeptCopyError, Place, Placement, begin_of, copies
+from .placement import AwaitedError, KeptCopyError, Place, Placement, begin_of, copies
+from .recorded import Recorded
 from .report import Problem, Report, sentence_of
 from .sender import Sender
 from .state import MemoryFailedError, Progress, State, beginning, continuation
@@ -56,6 +56,8 @@ class _Fate:
     is_copy: bool = False
     """True if the session has another source, and this source gives only the name."""
     is_over: bool = False
+    recorded: dict[str, Recorded | None] = field(default_factory=dict)
+    """The recorded session of each conversation, if it has one."""
 
     @property
     def waiting_bytes(self) -> int:
@@ -195,7 +197,7 @@ class Importer:
                 outlet.put(send, key=fate.key, size=batch.size)
                 if fate.is_over:
                     return
-            _report_seen(one, self._report)
+            report_seen(one, self._report)
         except NotUnderstoodError as exc:
             self._fail("not_understood", known or begin, form.version, str(exc))
         except Exception as exc:  # whatever it is, the other sources are read
@@ -231,6 +233,8 @@ class Importer:
             done = self._send_batch(one, batch, fate)
         except SessionNotFoundError:
             self._settle(batch.progress, fate, "deleted")
+        except AwaitedError:
+            self._settle(batch.progress, fate, "held")
         except Exception as exc:
             if _ends_import(exc):
                 raise
@@ -265,6 +269,7 @@ class Importer:
         self._send_parts(one, batch, fate)
         # The session of another source remains when this source is gone.
         is_own = not (fate.is_copy or (fate.place and fate.place.is_continuation))
+        is_own = is_own and fate.recorded.get(batch.progress.session_id) is None
         return batch.progress if is_own else replace(batch.progress, session_id="")
 
     def _send_parts(self, one: OneSource, batch: Batch, fate: _Fate) -> None:
@@ -274,6 +279,9 @@ class Importer:
         for part in batch.parts:
             reason, begins = batch.reason_of(part.session_id), part.session_id in batch.begins
             own_id = part.session_id
+            if one.transcript is None and (found := self._recorded(one.form, part, fate)):
+                self._send_recorded(one.form, part, found, reason)
+                continue
             if begins:
                 fate.is_copy = self._placement.has_original(one.form, part.session_id)
             if fate.is_copy:
@@ -307,6 +315,30 @@ class Importer:
         if fate.place is not None and batch.lines and fate.place.transcript.is_kept:
             self._send_lines(batch, fate.place, path)
 
+    def _recorded(self, form: Format, part: Part, fate: _Fate) -> Recorded | None:
+        """Return the recorded session of a conversation; name those of its parent and origin."""
+        placement = self._placement
+        if part.session_id not in fate.recorded:
+            fate.recorded[part.session_id] = placement.recorded(form, part)
+        if (parent := part.facts.get("parent_session_id")) is not None:
+            part.facts["parent_session_id"] = placement.session_of(parent)
+        origin = part.facts.get("forked_from")
+        if origin and (own := placement.session_of(origin["session_id"])) != origin["session_id"]:
+            # Its events have other ids.
+            part.facts["forked_from"] = {"session_id": own, "event_id": None}
+        return fate.recorded[part.session_id]
+
+    def _send_recorded(
+        self, form: Format, part: Part, recorded: Recorded, reason: str | None
+    ) -> None:
+        """Send what a recorded session does not have yet."""
+        fitted = recorded.fit(part)
+        if not fitted.has_content:
+            return
+        end = reason if recorded.is_by_hand else None
+        sent = self._sender.send(fitted, executor=form.name, begins=False, source=None, reason=end)
+        self._report.add(events=sent.events, requests=sent.requests, refused=len(sent.refused))
+
     def _send_name(self, form: Format, part: Part) -> None:
         """Send only the facts of a part, to a session that exists."""
         if part.facts:
@@ -331,44 +363,7 @@ class Importer:
         self._state.write(replace(stored, status=status, size=size))
 
 
-def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:
-    """Read sources as a whole, and count what an import into an empty manager would add."""
-    with distinct() as known:
-        for form, source in sources:
-            report.add(sources=1)
-            _count_one(form, source, report, told, known)
-
-
-def _count_one(form: Format, source: Source, report: Report, told: Told, known: Distinct) -> None:
-    one = OneSource(form, source, beginning(form, source))
-    is_copying = copies(form) is not None
-    try:
-        for batch, read in one.read():
-            told(read)
-            report.add(bytes=read)
-            for part in batch.parts:
-                session_id = part.session_id
-                if is_copying and known.has("original", session_id):
-                    continue
-                if not is_copying:
-                    known.add("original", [session_id])
-                event_ids = (each["event_id"] for each in part.events)
-                report.add(
-                    sessions=known.add("session", [session_id]),
-                    events=known.add(f"event of {session_id}", event_ids),
-                    requests=known.add("request", (each["key"] for each in part.requests)),
-                    copied=part.copied,
-                )
-    except NotUnderstoodError as exc:
-        report.add(not_understood=1)
-        report.add_problem(Problem(str(source.path), source.key, str(exc)))
-    except Exception as exc:  # whatever it is, the other sources are read
-        report.add_failure(Problem(str(source.path), source.key, sentence_of(exc)))
-    else:
-        _report_seen(one, report)
-
-
-def _report_seen(one: OneSource, report: Report) -> None:
+def report_seen(one: OneSource, report: Report) -> None:
     path = str(one.source.path)
     for place, why in (*one.seen.broken, *one.seen.shortened):
         report.add_problem(Problem(path, place, why))

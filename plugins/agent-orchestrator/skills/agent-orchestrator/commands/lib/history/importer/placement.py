@@ -5,6 +5,8 @@ It is decided when the first part of the source is sent, from what the manager h
 - A conversation that began in a recorded session (`/clear` in Claude Code, each thread of Codex)
   has a file of its own, but belongs to that session. The manager knows of it once the supervisor
   has sent its first line; until then, its source waits.
+- A conversation of an agent of the Agent Client Protocol belongs to the session whose supervisor
+  has named it. Its events have other ids in the agent's files: `recorded` fits them.
 - An earlier system kept copies of the sessions of Claude Code. The files of Claude Code have more,
   so a copy only gives its name to the session. If the copy was imported first, it makes way.
 """
@@ -16,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from ...acp.presets import PRESETS
 from ...client.errors import TRANSCRIPTS_OFF
 from ...client.manager import ManagerClient
 from ...machine.environment import host
@@ -23,10 +26,16 @@ from ...session_client import SessionClientError, SessionNotFoundError
 from ...transcripts.names import PROJECT_KEY, conversation_subpath
 from ..format import Format, TranscriptPart
 from .one_source import Batch
+from .parts import Part
+from .recorded import Recorded, RecordedTurns, recorded_turns
 from .state import State
 from .table import all_formats
 
 Json = dict[str, Any]
+
+
+_OF_ONE_AGENT = frozenset({"claude", "codex", "command", *PRESETS})
+"""The executors that cannot run an agent that another one of them runs."""
 
 
 class Place(NamedTuple):
@@ -65,6 +74,10 @@ def begin_of(transcript: TranscriptPart, batch: Batch, *, is_first: bool) -> Beg
     )
 
 
+class AwaitedError(Exception):
+    """A run is open that works on the conversation, or perhaps will name it."""
+
+
 class KeptCopyError(Exception):
     """A session was imported from a copy, and a person has changed it since."""
 
@@ -75,6 +88,10 @@ class Placement:
     def __init__(self, manager: ManagerClient, state: State) -> None:
         self._manager = manager
         self._state = state
+        self._sessions: dict[str, str] = {}
+        """The recorded session of each conversation that has one."""
+        self._turns: dict[str, tuple[object, list[RecordedTurns]]] = {}
+        """The recorded turns of a session, with its newest run and its end."""
 
     def place_of(self, form: Format, begin: Begin) -> Place | None:
         """Return the place of a source; None if it has to wait for the end of a run.
@@ -102,6 +119,54 @@ class Placement:
         self._read_copies_again(form, own)
         return Place(own, transcript)
 
+    def recorded(self, form: Format, part: Part) -> Recorded | None:
+        """Return the recorded session that has the conversation of a part without a transcript.
+
+        Raises:
+            AwaitedError: the source has to wait.
+        """
+        own = part.session_id
+        if copies(form) is not None or self._state.of_session(own):
+            return None  # it was imported as a session of its own
+        moment = next(filter(None, (event.get("timestamp") for event in part.events)), None)
+        is_awaited = self._is_naming(form, part.facts.get("project_dir"), moment)
+        session_id = self.session_of(own)
+        if session_id != own:
+            return Recorded(session_id, self._turns_of(session_id))
+        if is_awaited:
+            raise AwaitedError
+        return None
+
+    def session_of(self, conversation_id: str) -> str:
+        """Return the recorded session that has a conversation, or else the conversation itself."""
+        if conversation_id not in self._sessions:
+            found = self._session_with(conversation_id)
+            if found is None:
+                return conversation_id
+            self._sessions[conversation_id] = found
+        return self._sessions[conversation_id]
+
+    def _turns_of(self, session_id: str) -> list[RecordedTurns]:
+        session = self._manager.get_session(session_id)
+        if session["status"] == "running":
+            raise AwaitedError
+        newest = session["run"], session["reason"]
+        known = self._turns.get(session_id)
+        if known is None or known[0] != newest:
+            known = self._turns[session_id] = newest, recorded_turns(self._manager, session_id)
+        return known[1]
+
+    def _is_naming(self, form: Format, project: str | None, moment: str | None) -> bool:
+        """Return whether an open run in a project has not named its conversation yet."""
+        if project is None:
+            return False
+        return any(
+            (run["executor"] == form.name or run["executor"] not in _OF_ONE_AGENT)
+            and self._transcripts(session_id=run["session_id"], main="false") == []
+            for run in self._manager.find_sessions(status="running", project_dir=project)
+            if _began_here(run, moment)
+        )
+
     def has_original(self, form: Format, session_id: str) -> bool:
         """Return whether a session of a copying format is in the manager from another source."""
         if copies(form) is None:
@@ -128,26 +193,24 @@ class Placement:
         """
         if not begin.is_first or begin.project_dir is None:
             return False
-        project = begin.project_dir
-        return any(
-            not run["imported"]
-            and run["host"] == host()
-            and (begin.moment is None or _moment(run["started_at"]) <= _moment(begin.moment))
-            for run in self._manager.find_sessions(
-                status="running", executor=form.name, project_dir=project
-            )
+        found = self._manager.find_sessions(
+            status="running", executor=form.name, project_dir=begin.project_dir
         )
+        return any(_began_here(run, begin.moment) for run in found)
 
     def _session_with(self, conversation_id: str) -> str | None:
         """Return the recorded session that has a conversation."""
-        where = {"project_key": PROJECT_KEY, "subpath": conversation_subpath(conversation_id)}
+        found = self._transcripts(subpath=conversation_subpath(conversation_id))
+        return str(found[0]["session_id"]) if found else None
+
+    def _transcripts(self, **where: str) -> list[Json] | None:
+        """List transcripts; None if the manager keeps none."""
         try:
-            found = self._manager.list_transcripts(where)
+            return self._manager.list_transcripts({"project_key": PROJECT_KEY, **where})
         except SessionClientError as exc:
             if exc.code != TRANSCRIPTS_OFF:
                 raise
             return None
-        return str(found[0]["session_id"]) if found else None
 
     def _make_way(self, session: Json) -> None:
         """Delete a session that was imported from a copy, since its own source is imported now."""
@@ -186,3 +249,12 @@ def _is_driven(form: Format, begin: Begin) -> bool:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _began_here(run: Json, moment: str | None) -> bool:
+    """Return whether a supervisor began an open run on this machine before a moment."""
+    return (
+        not run["imported"]
+        and run["host"] == host()
+        and (moment is None or _moment(run["started_at"]) <= _moment(moment))
+    )

@@ -22,7 +22,7 @@ class GeminiFormat:
     """The format. A subagent is a session of its own."""
 
     name = "gemini"
-    version = 1
+    version = 2
     about = About(
         agent="Gemini CLI",
         places="`.gemini/tmp/*/chats` in `${GEMINI_CLI_HOME:-~}`",
@@ -30,7 +30,7 @@ class GeminiFormat:
         newest="0.61.0",
         checked="2026-11-27",
         limits="The files do not say how a turn ended, except after an error. A message that was "
-        "imported before it was taken back is not marked.",
+        "imported before it was taken back is not marked. A session without a prompt is left out.",
     )
 
     def roots(self, home: Path, environ: Mapping[str, str]) -> list[Path]:
@@ -58,14 +58,21 @@ class GeminiFormat:
         reader = read_file(source.path)
         yield from reader.problems
         for conversation in reader.conversations.values():
+            items = list(_items(conversation))
+            if items and all(_is_context(item) for item in items):
+                continue  # Gemini CLI writes such a file at each start
             facts = _facts(conversation, source)
             yield facts
-            items = _items(conversation)
-            yield from items if facts.title else prompt_title(conversation.session_id, items)
+            yield from items if facts.title else prompt_title(conversation.session_id, iter(items))
 
 
 def _is_replaced(path: Path) -> bool:
     return path.suffix == ".json" and path.with_suffix(".jsonl").exists()
+
+
+def _is_context(item: Item) -> bool:
+    """Return whether an item is what the agent tells the model before the first prompt."""
+    return isinstance(item, FoundEvent) and item.event.get("origin") == "system"
 
 
 def _items(conversation: Conversation) -> Iterator[Item]:
