@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { foldCalls, restrict, rowKey, toggledFold } from "../src/state/call-groups";
-import { callTree, foldsAround } from "../src/state/call-tree";
-import { type Arrangement, arrange, placeOf, type Row } from "../src/state/rows";
-import { addEvents, emptyTimeline, eventsAfter, raiseHead, type Timeline } from "../src/state/timeline";
+import { type Arrangement, Arranger, type Way } from "../src/state/arranger";
+import { rowKey, toggledFold } from "../src/state/call-groups";
+import { countOf, seqIn } from "../src/state/gaps";
+import { everything, type Passing } from "../src/state/outline";
+import type { Row } from "../src/state/rows";
+import { addEvents, emptyTimeline, eventAt, raiseHead, type Timeline } from "../src/state/timeline";
 import type { SessionEvent, WireEvent } from "../src/wire";
 import { anEvent } from "./support";
 
@@ -25,16 +27,45 @@ const post = (tool_use_id: string, more: Partial<WireEvent> = {}) => ({
   event_type: "post_tool",
 });
 
+const WAY: Way = { state: "running", run: 1, open: new Set(), isFlat: false, folded: 0, passing: everything };
+
+interface Shown extends Arrangement {
+  /** The seqs of the lines, with each of the missing events. */
+  readonly seqs: readonly number[];
+  readonly rows: ReadonlyMap<number, Row>;
+  /** Return the seq that is shown for a seq. */
+  shownBy(seq: number): number;
+}
+
+/** Arrange a timeline: without folds around calls, as all rows pass. */
 function arranged(
   timeline: Timeline,
-  {
-    state = "running",
-    run = 1,
-    open = [],
-  }: { state?: "running" | "lost"; run?: number; open?: string[] } = {},
-): Arrangement {
-  const keys = new Set(open.map((id) => `1 ${id}`));
-  return arrange(timeline, callTree(timeline.events.values()), { state, run }, keys);
+  { open = [], ...way }: Partial<Omit<Way, "open">> & { open?: string[] } = {},
+  arranger = new Arranger(),
+): Shown {
+  const keys = new Set(open.map((id) => (id.includes(":") ? id : `1 ${id}`)));
+  const arrangement = arranger.arrange(timeline, { ...WAY, ...way, open: keys });
+  const { lines } = arrangement;
+  return {
+    ...arrangement,
+    seqs: lines.flatMap((line) =>
+      line.kind === "gap"
+        ? Array.from({ length: countOf(line) }, (_, place) => seqIn(line, place))
+        : [line.seq],
+    ),
+    rows: new Map(
+      lines.flatMap((line) => (line.kind === "call" || line.kind === "event" ? [[line.seq, line]] : [])),
+    ),
+    shownBy(seq) {
+      const line = lines[arrangement.placeOf(seq)];
+      return line === undefined || line.kind === "gap" ? seq : line.seq;
+    },
+  };
+}
+
+/** Arrange a timeline as the page does without a filter. */
+function folded(timeline: Timeline, way: Parameters<typeof arranged>[1] = {}): Shown {
+  return arranged(timeline, { ...way, passing: null });
 }
 
 function callAt(rows: ReadonlyMap<number, Row>, seq: number) {
@@ -52,7 +83,7 @@ test("beginning and end of a call are one row", () => {
 
 test("call without end is running if its run is and no event is missing", () => {
   const open = timeline(pre("a"), {});
-  const outcome = (arrangement: Arrangement) => callAt(arrangement.rows, 1).call.outcome;
+  const outcome = (arrangement: Shown) => callAt(arrangement.rows, 1).call.outcome;
   expect(outcome(arranged(open))).toBe("running");
   expect(outcome(arranged(open, { state: "lost" }))).toBe("unknown");
   expect(outcome(arranged(open, { run: 2 }))).toBe("unknown");
@@ -101,7 +132,10 @@ test("parts of a message are one row up to the first gap", () => {
   const { seqs, rows } = arranged(told);
   expect(seqs).toEqual([1, 2, 5]);
   expect(rows.get(1)?.event).toMatchObject({ kind: "message", text: "one two three" });
-  const cut = { ...told, events: new Map([...told.events].filter(([seq]) => seq !== 2)) };
+  const cut = addEvents(
+    emptyTimeline,
+    [1, 3, 4, 5].flatMap((seq) => eventAt(told, seq) ?? []),
+  );
   const { seqs: withGap, rows: apart } = arranged(cut);
   expect(withGap).toEqual([1, 2, 3, 5]);
   expect(apart.get(3)?.event).toMatchObject({ text: "two three" });
@@ -115,7 +149,7 @@ test("each run has one border, also with late events of older runs", () => {
 });
 
 /** Return the rows as seqs with their depth: "1 .2 ..3". */
-function drawn({ seqs, rows }: Arrangement): string {
+function drawn({ seqs, rows }: Shown): string {
   return seqs.map((seq) => ".".repeat(rows.get(seq)?.depth ?? 0) + seq).join(" ");
 }
 
@@ -207,81 +241,156 @@ test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: str
 });
 
 test.each([
-  ["twice before its call", [post("a"), post("a"), {}, pre("a")], [1, 1, 0, 1]],
-  ["before and after its call", [{}, post("a"), pre("a"), post("a"), post("a")], [0, 1, 1, 1, 1]],
-  ["twice in a fold", [{}, pre("a"), pre("b", inside("a")), post("b"), post("b")], [0, 1, 1, 1, 1]],
-])("end of a call is shown in the row of the call: %s", (_, wires, places) => {
-  const arrangement = arranged(timeline(...wires));
-  expect(wires.map((_wire, index) => placeOf(arrangement, index + 1))).toEqual(places);
+  ["twice before its call", [post("a"), post("a"), {}, pre("a")], [4, 4, 3, 4]],
+  ["before and after its call", [{}, post("a"), pre("a"), post("a"), post("a")], [1, 3, 3, 3, 3]],
+  ["twice in a fold", [{}, pre("a"), pre("b", inside("a")), post("b"), post("b")], [1, 2, 2, 2, 2]],
+])("end of a call is shown in the row of the call: %s", (_, wires, seqs) => {
+  const { shownBy } = arranged(timeline(...wires));
+  expect(wires.map((_wire, index) => shownBy(index + 1))).toEqual(seqs);
 });
 
-/** Random calls as a run may report them: with random parents, in any order, with ends and denials. */
-const forest = fc.array(
-  fc.record({
-    kind: fc.constantFrom("message", "pre_tool", "pre_tool", "post_tool", "permission_denied"),
-    id: fc.integer({ min: 0, max: 7 }),
-    parent: fc.option(fc.integer({ min: 0, max: 9 }), { freq: 3 }),
-    run: fc.constantFrom(1, 1, 1, 2),
-    isLoaded: fc.boolean(),
-  }),
-  { maxLength: 60 },
-);
+/** Random calls as a run may report them: with random parents, in any order, with ends and denials, in several pages. */
+const forest = fc
+  .array(
+    fc.record({
+      event_type: fc.constantFrom(
+        "message",
+        "pre_tool",
+        "pre_tool",
+        "post_tool",
+        "permission_denied",
+        "usage",
+      ),
+      tool_use_id: fc.integer({ min: 0, max: 7 }).map((id) => `t${id}`),
+      parent_tool_use_id: fc.option(
+        fc.integer({ min: 0, max: 9 }).map((id) => `t${id}`),
+        { freq: 3 },
+      ),
+      run: fc.constantFrom(1, 1, 1, 2),
+      event_id: fc.constantFrom("a", "b", "c"),
+      after: fc.constantFrom(1, 1, 1, 1, 2, 60),
+    }),
+    { maxLength: 60 },
+  )
+  .map((wires) => {
+    let seq = 0;
+    return wires.map(({ after, ...fields }) => {
+      seq += after;
+      return anEvent(seq, fields);
+    });
+  });
+const calls = fc.uniqueArray(fc.integer({ min: 0, max: 9 }).map((id) => `t${id}`));
 
 test("every seq has one row, below its call, for any loaded events", () => {
   fc.assert(
-    fc.property(
-      forest,
-      fc.uniqueArray(fc.integer({ min: 0, max: 9 })),
-      fc.infiniteStream(fc.nat()),
-      (wires, open, dice) => {
-        const events = wires.flatMap(({ kind, id, parent, run, isLoaded }, place): SessionEvent[] => {
-          const parent_tool_use_id = parent === null ? null : `t${parent}`;
-          const fields = { event_type: kind, tool_use_id: `t${id}`, parent_tool_use_id, run };
-          return isLoaded ? [anEvent(place + 1, fields)] : [];
-        });
-        const shuffled = events
-          .map((event) => ({ event, at: dice.next().value }))
-          .sort((a, b) => a.at - b.at);
-        const empty = raiseHead(emptyTimeline, wires.length);
-        const once = addEvents(empty, events);
-        const bits = shuffled.reduce((known, { event }) => addEvents(known, [event]), empty);
-        const ids = open.map((id) => `t${id}`);
-        const arrangement = arranged(once, { open: ids });
-        expect(arranged(bits, { open: ids })).toEqual(arrangement);
-
-        const { seqs, rows } = arrangement;
-        expect(new Set(seqs).size).toBe(seqs.length);
-        const at = new Map(seqs.map((seq, place) => [seq, place]));
-        const tree = callTree(once.events.values());
-        for (let seq = 1; seq <= wires.length; seq += 1) {
-          const event = once.events.get(seq);
-          const place = placeOf(arrangement, seq);
-          const row = rows.get(seqs[place] ?? 0);
-          if (event === undefined) {
-            expect(seqs[place]).toBe(seq);
-            continue;
-          }
-          // Shown in its own row, or in that of its call, or of one of the calls around it.
-          const shownBy = row?.kind === "call" ? row.event : event;
-          const own =
-            "tool_use_id" in event && "tool_use_id" in shownBy && shownBy.tool_use_id === event.tool_use_id;
-          const around = foldsAround(tree, event).map((fold) => tree.begun.get(fold));
-          expect(shownBy === event || own || around.includes(shownBy as never)).toBe(true);
-          // Only rows of the same subagent are between a row and the call around it.
-          if (row === undefined || row.depth === 0 || seqs[place] !== seq) continue;
-          const before = rows.get(seqs[place - 1] ?? 0);
-          if (!row.beginsSubagent) expect(before?.depth).toBeGreaterThanOrEqual(row.depth - 1);
-          const elder = seqs.slice(0, place).findLast((each) => (rows.get(each)?.depth ?? 0) < row.depth);
-          if (elder === undefined || row.depth === 1) continue;
-          expect(at.get(elder)).toBeLessThan(place);
-          expect(rows.get(elder)?.event).toMatchObject({
-            tool_use_id: event.parent_tool_use_id,
-            run: event.run,
-          });
+    fc.property(forest, calls, (events, open) => {
+      const loaded = addEvents(emptyTimeline, events);
+      const { seqs, rows, placeOf, lines, foldsAround } = arranged(loaded, { open });
+      expect(new Set(seqs).size).toBe(seqs.length);
+      const begun = new Map<string, SessionEvent>();
+      for (const event of events.toReversed()) {
+        if (event.kind === "pre_tool") begun.set(`${event.run} ${event.tool_use_id}`, event);
+      }
+      for (let seq = 1; seq <= loaded.head; seq += 1) {
+        const event = eventAt(loaded, seq);
+        const line = lines[placeOf(seq)];
+        if (event === undefined) {
+          expect(line?.kind === "gap" && line.first <= seq && seq <= line.last).toBe(true);
+          continue;
         }
-      },
-    ),
+        if (line?.kind !== "call" && line?.kind !== "event") continue;
+        // Shown in its own row, as a part of a message, in the row of its call, or of one of the calls around it.
+        const own = "tool_use_id" in event && "tool_use_id" in line.event;
+        const isOwn = own && line.event.kind === "pre_tool" && line.event.tool_use_id === event.tool_use_id;
+        const isPart = line.event.message_id === event.message_id && line.event.kind === event.kind;
+        const around = foldsAround(seq).map((fold) => begun.get(fold)?.seq);
+        const isShown = line.seq === seq || isOwn || isPart || around.includes(line.seq);
+        expect(isShown || event.kind === "usage").toBe(true);
+        // Only rows of the same subagent are between a row and the call around it.
+        if (line.depth === 0 || line.seq !== seq || line.beginsSubagent) continue;
+        const before = lines[placeOf(seq) - 1];
+        if (before?.kind !== "call" && before?.kind !== "event") continue;
+        expect(before.depth).toBeGreaterThanOrEqual(line.depth - 1);
+        const elder = seqs.slice(0, seqs.indexOf(seq)).findLast((each) => depth(rows, each) < line.depth);
+        if (elder === undefined || line.depth === 1) continue;
+        const { parent_tool_use_id: tool_use_id, run } = event;
+        expect(rows.get(elder)?.event).toMatchObject({ tool_use_id, run });
+      }
+    }),
   );
+});
+
+function depth(rows: Shown["rows"], seq: number): number {
+  return rows.get(seq)?.depth ?? 0;
+}
+
+/** What happens to a page of a session: events arrive in any order, pages are forgotten, the way to show it changes. */
+const happening = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("events"), from: fc.nat(), count: fc.nat(8) }) },
+  fc.record({ kind: fc.constant("forget"), page: fc.nat(4) }),
+  fc.record({ kind: fc.constant("fold"), open: calls }),
+  fc.record({ kind: fc.constant("run"), run: fc.constantFrom(1, 2), isRunning: fc.boolean() }),
+  fc.record({ kind: fc.constant("filter"), modulus: fc.option(fc.constantFrom(1, 2, 3), { freq: 2 }) }),
+  fc.record({ kind: fc.constant("copied"), folded: fc.constantFrom(0, 0, 3) }),
+);
+
+test("arranging step by step is the same as arranging at once", () => {
+  fc.assert(
+    fc.property(forest, fc.array(happening, { maxLength: 30 }), (events, happenings) => {
+      const arranger = new Arranger();
+      let known = raiseHead(emptyTimeline, events.at(-1)?.seq ?? 0);
+      let way: NonNullable<Parameters<typeof arranged>[1]> = {};
+      for (const each of happenings) {
+        if ("from" in each) {
+          const from = each.from % (events.length + 1);
+          known = addEvents(known, events.slice(from, from + each.count));
+        } else if ("page" in each) {
+          known = { ...known, pages: new Map([...known.pages].filter(([page]) => page !== each.page)) };
+        } else if ("open" in each) way = { ...way, open: each.open };
+        else if ("folded" in each) way = { ...way, folded: Math.min(each.folded, known.head) };
+        else if ("run" in each) way = { ...way, run: each.run, state: each.isRunning ? "running" : "lost" };
+        else way = { ...way, passing: each.modulus === null ? null : multiples(each.modulus) };
+        const [stepwise, atOnce] = [arranged(known, way, arranger), arranged(known, way)];
+        expect(stepwise.lines).toEqual(atOnce.lines);
+        for (let seq = 1; seq <= known.head; seq += 1) {
+          expect([seq, stepwise.placeOf(seq)]).toEqual([seq, atOnce.placeOf(seq)]);
+          expect(stepwise.foldsAround(seq)).toEqual(atOnce.foldsAround(seq));
+        }
+      }
+    }),
+  );
+});
+
+function multiples(modulus: number): Passing {
+  const has = (seq: number) => seq % modulus === 0;
+  return { has, within: (first, last) => everything.within(first, last).filter(has) };
+}
+
+test("an event and a page cost the same work, however much is loaded", () => {
+  const work = (loaded: number) => {
+    const arranger = new Arranger();
+    const wires = Array.from({ length: loaded }, (_, at) =>
+      at % 2 === 0 ? pre(`${at}`) : post(`${at - 1}`),
+    );
+    const before = timeline(...wires);
+    const way = { ...WAY, passing: null };
+    const [first] = arranger.arrange(before, way).lines;
+    let reads = 0;
+    for (const page of before.pages.values()) {
+      for (const event of page) {
+        const kind = event?.kind;
+        const counted = () => {
+          reads += 1;
+          return kind;
+        };
+        if (event) Object.defineProperty(event, "kind", { get: counted });
+      }
+    }
+    const after = addEvents(before, [anEvent(loaded + 1, pre("new"))]);
+    expect(arranger.arrange(after, way).lines[0]).toBe(first);
+    return reads;
+  };
+  expect(work(5000)).toBe(work(1000));
 });
 
 test("arranging nested events takes linear time", () => {
@@ -290,7 +399,8 @@ test("arranging nested events takes linear time", () => {
     const chain = timeline(
       ...Array.from({ length }, (_, at) => pre(`t${at}`, at === 0 ? {} : inside(`t${at - 1}`))),
     );
-    for (const event of chain.events.values()) {
+    for (const event of [...chain.pages.values()].flat()) {
+      if (event === undefined) continue;
       const parent = event.parent_tool_use_id;
       const counted = () => {
         count += 1;
@@ -307,37 +417,35 @@ test("arranging nested events takes linear time", () => {
 
 test("folded copied events have one row, without an event, and no placeholders", () => {
   const whole = raiseHead(timeline({}, pre("a"), post("a"), {}), 6);
-  const arrangement = (folded: number) =>
-    arrange(whole, callTree(eventsAfter(whole, folded)), { state: "lost", run: 1 }, new Set(), folded);
-  const closed = arrangement(2);
+  const copied = (folded: number) => arranged(whole, { state: "lost", folded });
+  const closed = copied(2);
   expect(closed.seqs).toEqual([1, 3, 4, 5, 6]);
-  expect(closed.rows.has(1)).toBe(false);
-  expect([1, 2, 3, 4].map((seq) => placeOf(closed, seq))).toEqual([0, 0, 1, 2]);
-  expect(arrangement(0).seqs).toEqual([1, 2, 4, 5, 6]);
+  expect(closed.lines[0]?.kind).toBe("copied");
+  expect([1, 2, 3, 4].map((seq) => closed.shownBy(seq))).toEqual([1, 1, 3, 4]);
+  expect(copied(0).seqs).toEqual([1, 2, 4, 5, 6]);
 });
 
-const group = (arrangement: Arrangement, seq: number) => arrangement.rows.get(seq)?.group;
+const group = (shown: Shown, seq: number) => shown.rows.get(seq)?.group;
 
 test("calls that follow each other fold once all of them have ended", () => {
   const calls = [pre("a"), post("a"), pre("b", { tool_name: "Read" }), post("b", { error: "no" })];
   const last = [pre("c"), post("c")];
-  const ended = arranged(timeline(...calls, ...last, {}));
-  const folded = foldCalls(ended, true, new Set());
-  expect(folded.seqs).toEqual([1, 7]);
-  expect(group(folded, 1)).toMatchObject({ count: 3, words: "2 Bash, 1 Read (1 failed)", seconds: 5 });
-  expect([1, 3, 4, 6, 7].map((seq) => placeOf(folded, seq))).toEqual([0, 0, 0, 0, 1]);
-  const open = foldCalls(ended, true, new Set([rowKey(3)]));
+  const ended = timeline(...calls, ...last, {});
+  const closed = folded(ended);
+  expect(closed.seqs).toEqual([1, 7]);
+  expect(group(closed, 1)).toMatchObject({ count: 3, words: "2 Bash, 1 Read (1 failed)", seconds: 5 });
+  expect([1, 3, 4, 6, 7].map((seq) => closed.placeOf(seq))).toEqual([0, 0, 0, 0, 1]);
+  const open = folded(ended, { open: [rowKey(3)] });
   expect([open.seqs, group(open, 1)?.isOpen]).toEqual([[1, 3, 5, 7], true]);
-  const running = timeline(...calls, pre("c"), {});
-  expect(foldCalls(arranged(running), true, new Set()).seqs).toEqual([1, 3, 5, 6]);
-  const atEnd = arranged(timeline(...calls, ...last));
-  expect(foldCalls(atEnd, true, new Set()).seqs).toEqual([1, 3, 5]);
-  expect(foldCalls(atEnd, false, new Set()).seqs).toEqual([1]);
+  expect(folded(timeline(...calls, pre("c"), {})).seqs).toEqual([1, 3, 5, 6]);
+  const atEnd = timeline(...calls, ...last);
+  expect(folded(atEnd).seqs).toEqual([1, 3, 5]);
+  expect(folded(atEnd, { state: "lost" }).seqs).toEqual([1]);
 });
 
 test("a long run of calls is folded in parts, so that few events fill a screen", () => {
-  const calls = Array.from({ length: 250 }, (_, place) => [pre(`${place}`), post(`${place}`)]).flat();
-  expect(foldCalls(arranged(timeline(...calls)), false, new Set()).seqs).toEqual([1, 201, 401]);
+  const calls = Array.from({ length: 150 }, (_, place) => [pre(`${place}`), post(`${place}`)]).flat();
+  expect(folded(timeline(...calls), { state: "lost" }).seqs).toEqual([1, 101, 201]);
 });
 
 test("fold opens by its first row and closes whichever row has opened it", () => {
@@ -355,9 +463,10 @@ test("usage of a run is part of the row of its end", () => {
 });
 
 test("rows that a filter hides are shown by the row before them", () => {
-  const { seqs, places } = restrict(arranged(timeline({}, {}, {}, {})), (seq) => seq % 2 === 0);
-  expect([seqs, [...places]]).toEqual([
-    [2, 4],
-    [0, 0, 0, 0, 1],
+  const passing = multiples(2);
+  const { seqs, placeOf } = arranged(raiseHead(timeline({}, {}, {}, {}), 9), { passing });
+  expect([seqs, [1, 2, 3, 4, 8].map(placeOf)]).toEqual([
+    [2, 4, 6, 8],
+    [0, 0, 0, 1, 2],
   ]);
 });

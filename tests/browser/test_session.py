@@ -164,7 +164,7 @@ def test_events_loaded_above_do_not_move_the_reader(
 
     def hold_above(route: Route) -> None:
         after = re.search(r"after_seq=(\d+)", route.request.url)
-        if after is not None and int(after[1]) < 700:
+        if after is not None and int(after[1]) < 800:
             held.append(route)
         else:
             route.continue_()
@@ -174,7 +174,7 @@ def test_events_loaded_above_do_not_move_the_reader(
     is_at(page, 900)
     first_shown(page, TIMELINE)
     timeline = page.locator(TIMELINE)
-    scroll_to(page, TIMELINE, timeline.evaluate("element => element.scrollTop") - 2000)
+    scroll_to(page, TIMELINE, timeline.evaluate("element => element.scrollTop") - 10_000)
     before = first_shown(page, TIMELINE)
     assert held, "no event above was requested, so none can be loaded now"
     height = timeline.evaluate("element => element.scrollHeight")

@@ -16,7 +16,7 @@ export interface StreamOptions {
   onRefusal(error: ApiError): "resume" | "close";
 }
 
-/** Frames that arrive within this time are delivered together. */
+/** Frames that arrive within this time after a delivery are delivered together. */
 const GATHER_MS = 60;
 
 /** Follow a stream while the component is mounted and the page is visible or the stream is kept. */
@@ -32,18 +32,23 @@ export function useStream({ key, isKept = false, ...source }: StreamOptions): Co
   useEffect(() => {
     if (key === null) return;
     let gathered: Frame[] = [];
-    let flush: ReturnType<typeof setTimeout> | undefined;
+    let delivered = Number.NEGATIVE_INFINITY;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const flush = () => {
+      const frames = gathered;
+      gathered = [];
+      timer = undefined;
+      delivered = performance.now();
+      deliver(frames);
+    };
     const opened = openStream(
       {
         connect: (cursor, signal) => connect(cursor, signal),
         deliver(frames) {
           gathered.push(...frames);
-          flush ??= setTimeout(() => {
-            flush = undefined;
-            const frames = gathered;
-            gathered = [];
-            deliver(frames);
-          }, GATHER_MS);
+          const wait = delivered + GATHER_MS - performance.now();
+          if (wait <= 0 && timer === undefined) flush();
+          else timer ??= setTimeout(flush, wait);
         },
         onConnection: setConnection,
         onRefusal: (error) => onRefusal(error),
@@ -52,7 +57,7 @@ export function useStream({ key, isKept = false, ...source }: StreamOptions): Co
     );
     stream.current = opened;
     return () => {
-      clearTimeout(flush);
+      clearTimeout(timer);
       opened.close();
       stream.current = null;
     };

@@ -2,8 +2,8 @@ import { Suspense, useEffect, useEffectEvent, useMemo, useState } from "react";
 import { createPortal } from "react-dom";
 import { explain } from "../api/errors";
 import { listEvents } from "../api/routes";
-import { callTree } from "../state/call-tree";
-import { arrange } from "../state/rows";
+import { Arranger } from "../state/arranger";
+import { everything } from "../state/outline";
 import { addEvents, emptyTimeline, type Timeline } from "../state/timeline";
 import { fullTime, plural, wholeNumber } from "../text/format";
 import { oneLine } from "../text/visible";
@@ -42,8 +42,10 @@ export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): 
 
   const rows = useMemo(() => {
     if (timeline === null) return [];
-    const tree = callTree(timeline.events.values());
-    return [...arrange(timeline, tree, session, new Set(tree.inside.keys())).rows.values()];
+    const { state, run } = session;
+    const way = { state, run, open: new Set<string>(), isFlat: true, folded: 0, passing: everything };
+    const { lines } = new Arranger().arrange(timeline, way);
+    return lines.filter((line) => line.kind === "event" || line.kind === "call");
   }, [timeline, session]);
 
   if (timeline === null) return null;

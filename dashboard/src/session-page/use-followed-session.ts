@@ -6,7 +6,7 @@ import { toFollowedChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
 import { useStream } from "../hooks/use-stream";
 import { type Followed, follow } from "../state/followed";
-import { type MissingEvents, missingEvents } from "../state/timeline";
+import { forgetFar, type MissingEvents, missingEvents } from "../state/timeline";
 import type { Session } from "../wire";
 
 export interface FollowedSession {
@@ -69,7 +69,7 @@ export function useFollowedSession(sessionId: string): FollowedSession {
     (seqs: readonly number[]) => {
       shown.current = seqs;
       if (timeline === null || generation === null) return;
-      dispatch({ kind: "seen", shown: seqs });
+      if (forgetFar(timeline, seqs) !== timeline) dispatch({ kind: "seen", shown: seqs });
       for (const missing of missingEvents(timeline, seqs, READ_AROUND)) {
         void readPage(missing);
       }

@@ -1,6 +1,12 @@
-/** Folds tool calls that follow each other into one line, once all of them have ended. */
+/** Folds tool calls that follow each other in a page into one line, once all of them have ended.
+ *
+ * A group ends with its page: without an end, a long run of calls would be one line, and all of its events would be
+ * loaded to fill the screen.
+ */
 
-import type { Arrangement, Row } from "./rows";
+import { restrictGap } from "./gaps";
+import type { Passing } from "./outline";
+import type { Line, Row } from "./rows";
 
 /** A fold around calls, shown above the first of them. */
 export interface CallGroup {
@@ -18,9 +24,6 @@ export interface CallGroup {
 /** Fewer calls are not folded. */
 const MIN_CALLS = 3;
 const MAX_TOOLS = 5;
-/** A group ends where the next block of seqs begins: without an end, a long run of calls would be one line, and all of
- * its events would be loaded to fill the screen. */
-const BLOCK = 200;
 const KEY = /^calls:(\d+)-(\d+)$/;
 
 /** Return the key by which a row opens the group that has it. */
@@ -49,56 +52,43 @@ function seqOfKey(key: string): number | null {
   return /^calls:\d+$/.test(key) ? Number(key.slice("calls:".length)) : null;
 }
 
-/** Fold the groups of calls; `isRunning` keeps the calls at the end of the session unfolded. */
-export function foldCalls(arranged: Arrangement, isRunning: boolean, open: ReadonlySet<string>): Arrangement {
-  const { seqs, rows } = arranged;
-  const opened = new Set([...open].map(seqOfKey));
-  const kept: number[] = [];
-  const moved = new Int32Array(seqs.length);
-  const changed = new Map<number, Row>();
+/** Lines with the rows that are not shown left out. */
+export interface ShownLines {
+  readonly lines: readonly Line[];
+  /** For the seq of each row, the place of the line that shows it; -1 for that before the first line. */
+  readonly places: ReadonlyMap<number, number>;
+}
+
+/** Fold the groups of calls; `isRunning` keeps the calls at the end unfolded, because the session continues. */
+export function foldCalls(rows: readonly Line[], isRunning: boolean, open: ReadonlySet<string>): ShownLines {
+  const lines: Line[] = [];
+  const places = new Map<number, number>();
   let at = 0;
-  while (at < seqs.length) {
-    const end = endOfGroup(seqs, rows, at);
-    if (end - at < MIN_CALLS) {
-      const next = Math.max(end, at + 1);
-      for (; at < next; at += 1) {
-        moved[at] = kept.length;
-        kept.push(seqs[at] ?? 0);
-      }
-      continue;
-    }
-    const members = seqs.slice(at, end).map((seq) => rows.get(seq));
-    const isAtEnd = isRunning && end === seqs.length;
-    const group = isAtEnd ? null : groupOf(members, opened);
-    if (group && members[0]) changed.set(members[0].seq, { ...members[0], group });
+  while (at < rows.length) {
+    const members = membersFrom(rows, at);
+    const isAtEnd = at + members.length === rows.length;
+    const group = isRunning && isAtEnd ? null : groupOf(members, open);
     for (const [place, member] of members.entries()) {
-      if (place === 0 || group === null || group.isOpen) kept.push(member?.seq ?? seqs[at + place] ?? 0);
-      moved[at + place] = kept.length - 1;
+      if (place === 0 && group) lines.push({ ...member, group });
+      else if (!group || group.isOpen) lines.push(member);
+      places.set(member.seq, lines.length - 1);
     }
-    at += members.length;
+    const single = members.length === 0 ? rows[at] : undefined;
+    if (single) lines.push(single);
+    if (single && single.kind !== "gap") places.set(single.seq, lines.length - 1);
+    at += members.length || 1;
   }
-  if (changed.size === 0) return arranged;
-  return {
-    seqs: kept,
-    rows: new Map([...rows, ...changed]),
-    places: arranged.places.map((place) => moved[place] ?? 0),
-  };
+  return { lines, places };
 }
 
-/** Return the place after the group that begins at a place; the place itself if none begins there. */
-function endOfGroup(seqs: readonly number[], rows: ReadonlyMap<number, Row>, begin: number): number {
-  let end = begin;
-  const block = blockOf(seqs[begin] ?? 0);
-  for (; end < seqs.length; end += 1) {
-    const row = rows.get(seqs[end] ?? 0);
-    if (row === undefined || !isMember(row, end === begin)) break;
-    if (row.depth === 0 && blockOf(row.seq) !== block) break;
+/** Return the rows of the group that begins at a place; it may be too small to fold. */
+function membersFrom(rows: readonly Line[], begin: number): readonly Row[] {
+  const members: Row[] = [];
+  for (let row = rows[begin]; row && row.kind !== "gap"; row = rows[begin + members.length]) {
+    if (!isMember(row, members.length === 0)) break;
+    members.push(row);
   }
-  return end;
-}
-
-function blockOf(seq: number): number {
-  return Math.floor((seq - 1) / BLOCK);
+  return members;
 }
 
 function isMember(row: Row, isFirst: boolean): boolean {
@@ -107,11 +97,8 @@ function isMember(row: Row, isFirst: boolean): boolean {
   return row.kind === "call" || row.depth > 0 || row.event.kind === "thinking";
 }
 
-function groupOf(
-  members: readonly (Row | undefined)[],
-  opened: ReadonlySet<number | null>,
-): CallGroup | null {
-  const calls = members.flatMap((row) => (row?.kind === "call" && row.depth === 0 ? [row] : []));
+function groupOf(members: readonly Row[], open: ReadonlySet<string>): CallGroup | null {
+  const calls = members.flatMap((row) => (row.kind === "call" && row.depth === 0 ? [row] : []));
   const [first, last] = [members[0], members.at(-1)];
   if (calls.length < MIN_CALLS || !first || !last) return null;
   if (calls.some(({ call }) => call.outcome === "running")) return null;
@@ -123,7 +110,7 @@ function groupOf(
     words: wordsOf(calls),
     isBad: calls.some(({ call }) => call.outcome === "failed" || call.outcome === "denied"),
     seconds: ends.length === 0 ? null : (Math.max(...ends) - Date.parse(first.event.at)) / 1000,
-    isOpen: members.some((row) => row && opened.has(row.seq)),
+    isOpen: members.some(({ seq }) => open.has(rowKey(seq))),
   };
 }
 
@@ -146,13 +133,14 @@ function wordsOf(calls: readonly (Row & { kind: "call" })[]): string {
   return hidden > 0 ? `${words.slice(0, MAX_TOOLS).join(", ")} and ${hidden} other tools` : words.join(", ");
 }
 
-/** Keep only the rows that pass; the others are shown by the row before them. */
-export function restrict(arranged: Arrangement, passes: (seq: number) => boolean): Arrangement {
-  const kept: number[] = [];
-  const moved = new Int32Array(arranged.seqs.length);
-  for (const [place, seq] of arranged.seqs.entries()) {
-    if (passes(seq)) kept.push(seq);
-    moved[place] = Math.max(0, kept.length - 1);
+/** Keep only the rows that pass, and the gaps with events that pass. */
+export function restrict(rows: readonly Line[], passing: Passing): ShownLines {
+  const lines: Line[] = [];
+  const places = new Map<number, number>();
+  for (const row of rows) {
+    const kept = row.kind === "gap" ? restrictGap(row, passing) : passing.has(row.seq) ? row : null;
+    if (kept) lines.push(kept);
+    if (row.kind !== "gap") places.set(row.seq, lines.length - 1);
   }
-  return { ...arranged, seqs: kept, places: arranged.places.map((place) => moved[place] ?? 0) };
+  return { lines, places };
 }

@@ -5,7 +5,7 @@
 
 import type { FollowedChange } from "../api/session-frames";
 import type { Session, SessionEvent } from "../wire";
-import { addEvents, emptyTimeline, forgetFar, raiseHead, type Timeline } from "./timeline";
+import { addEvents, emptyTimeline, eventAt, forgetFar, raiseHead, type Timeline } from "./timeline";
 
 export type Followed =
   | { readonly phase: "loading" }
@@ -67,7 +67,7 @@ function withTimeline(followed: Extract<Followed, { phase: "present" }>, timelin
 
 /** Update the session by its newest event; the feed sends the session only for changes without an event. */
 function withNewest(session: Session, timeline: Timeline): Session {
-  const newest = timeline.events.get(timeline.head);
+  const newest = eventAt(timeline, timeline.head);
   if (timeline.head <= session.last_seq || newest === undefined) return session;
   return { ...session, last_seq: timeline.head, last_activity_at: newest.recorded_at };
 }

@@ -1,12 +1,13 @@
 /** The model that answered last, from the loaded events. */
 
-import type { Timeline } from "./timeline";
+import { eventAt, type Timeline } from "./timeline";
 
 const LOOKED_AT = 400;
 
-export function modelOf({ head, events }: Timeline): string | null {
+export function modelOf(timeline: Timeline): string | null {
+  const { head } = timeline;
   for (let seq = head; seq > head - LOOKED_AT; seq -= 1) {
-    const model = events.get(seq)?.wire.model;
+    const model = eventAt(timeline, seq)?.wire.model;
     if (typeof model === "string" && model !== "")
       return model.replace(/^claude-/, "").replace(/-\d{8}$/, "");
   }

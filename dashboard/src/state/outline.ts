@@ -1,6 +1,7 @@
 /** The outline of a session: its pages joined, its lines for the sidebar, and the filters that it makes possible. */
 
 import type { OutlineEntry, OutlinePage } from "../wire";
+import { placeIn } from "./sorted";
 
 export interface Outline {
   readonly entries: readonly OutlineEntry[];
@@ -87,15 +88,36 @@ export const SHOWN_WORDS: Readonly<Record<Shown, string>> = {
   edits: "edits",
 };
 
-/** Return whether a row passes a filter. Events after the outline pass until it has caught up. */
-export function passing(outline: Outline, shown: Shown): ((seq: number) => boolean) | null {
+/** The rows that a filter shows. */
+export interface Passing {
+  has(seq: number): boolean;
+  /** Return the seqs from one to another that pass, in their order. */
+  within(first: number, last: number): readonly number[];
+}
+
+export const everything: Passing = { has: () => true, within: range };
+
+/** Return the rows that pass a filter. Events after the outline pass until it has caught up. */
+export function passing(outline: Outline, shown: Shown): Passing | null {
   if (shown === "all") return null;
+  const { through } = outline;
   const seqs = new Set(seqsOf(outline, shown));
   for (const entry of outline.entries) {
     const isEnd = entry.kind === "run_end" && (shown !== "failures" || entry.error !== null);
     if (isEnd && shown !== "edits") seqs.add(entry.seq);
   }
-  return (seq) => seq > outline.through || seqs.has(seq);
+  const sorted = [...seqs].sort((a, b) => a - b);
+  return {
+    has: (seq) => seq > through || seqs.has(seq),
+    within: (first, last) => [
+      ...sorted.slice(placeIn(sorted, first), placeIn(sorted, Math.min(last, through) + 1)),
+      ...range(Math.max(first, through + 1), last),
+    ],
+  };
+}
+
+function range(first: number, last: number): readonly number[] {
+  return Array.from({ length: Math.max(0, last - first + 1) }, (_, place) => first + place);
 }
 
 function seqsOf({ entries, messages, calls }: Outline, shown: Shown): readonly number[] {

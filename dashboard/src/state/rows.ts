@@ -1,17 +1,18 @@
-/** Turns events into the rows of a timeline.
+/** Turns the events of a page into rows.
  *
- * Every seq has a row, also while its event is not loaded, unless the event is part of another row. The end of
- * a call is part of the row of its beginning. The events of a folded subagent are part of the call that started
- * it. The parts of a message are part of its first part. Model requests have no row, nor has the usage of a run, which is
- * part of the row of its end. Folded copied events are part of
- * one row without an event, the first.
- * Rows are in the order of their seqs, except that the events of a subagent are together below its call.
+ * Every loaded event has a row, unless it is part of another one. The end of a call is part of the row of its beginning.
+ * The events of a folded subagent are part of the call that started it. The parts of a message in one page are part of
+ * its first part. Model requests have no row, nor has the usage of a run, which is part of the row of its end.
+ * Rows are in the order of their seqs, except that the events of a subagent are together below its call, or at the first
+ * of them if the call is not loaded.
  */
 
 import { type EventOf, isRunning, type Session, type SessionEvent } from "../wire";
 import type { CallGroup } from "./call-groups";
-import { type CallTree, keyOf, partOf } from "./call-tree";
-import type { Timeline } from "./timeline";
+import type { CallIndex } from "./call-index";
+import { keyOf, parentKey } from "./call-keys";
+import type { Gap } from "./gaps";
+import { firstOf, type Page, pageOf } from "./timeline";
 
 export type Outcome = "running" | "ok" | "failed" | "denied" | "unknown";
 
@@ -58,128 +59,119 @@ export type Row = RowBase &
     | { readonly kind: "event" }
   );
 
-export interface Arrangement {
-  /** The seqs that have a row, in the order of the rows. */
-  readonly seqs: readonly number[];
-  /** The rows of the loaded events. */
-  readonly rows: ReadonlyMap<number, Row>;
-  /** For each seq, the place of the row that shows it. */
-  readonly places: Int32Array;
+/** The loaded events of a page that are shown. */
+export interface ShownPage {
+  /** In the order of their seqs, with the gaps between them. */
+  readonly events: ReadonlyMap<number, SessionEvent | Gap>;
+  /** The seq of each later part of a message, with the seq of the first part. */
+  readonly joined: ReadonlyMap<number, number>;
 }
 
-type Running = Pick<Session, "state" | "run">;
+/** Join the parts of each message into its first loaded part, up to the first gap; leave the first events out. */
+export function shownPage(page: Page, after: number): ShownPage {
+  const events = new Map<number, SessionEvent | Gap>();
+  const joined = new Map<number, number>();
+  const firsts = new Map<string | null, number>();
+  let next: number | null = null;
+  for (const event of page) {
+    if (event === undefined || event.seq <= after) continue;
+    if (next !== null && event.seq !== next) {
+      firsts.clear();
+      events.set(next, { kind: "gap", first: next, last: event.seq - 1, only: null });
+    }
+    next = event.seq + 1;
+    if (event.kind === "model_request") continue;
+    const first = events.get(firsts.get(event.message_id) ?? 0);
+    if (first?.kind === event.kind && "text" in first && "text" in event) {
+      events.set(first.seq, { ...first, text: first.text + event.text } as SessionEvent);
+      joined.set(event.seq, first.seq);
+    } else {
+      if (event.message_id !== null) firsts.set(event.message_id, event.seq);
+      events.set(event.seq, event);
+    }
+  }
+  return { events, joined };
+}
 
-export function arrange(
-  timeline: Timeline,
-  tree: CallTree,
-  session: Running,
-  open: ReadonlySet<string>,
-  folded = 0,
-): Arrangement {
-  const seqs: number[] = folded > 0 ? [1] : [];
-  const rows = new Map<number, Row>();
-  const places = new Int32Array(timeline.head + 1);
-  const wholeFrom = loadedToEndFrom(timeline);
+/** What the rows of a page depend on, apart from its events and the calls. */
+export interface Around {
+  readonly index: CallIndex;
+  readonly session: Pick<Session, "state" | "run">;
+  /** The event before the page. */
+  readonly before: SessionEvent | undefined;
+  /** A call without an end still runs if it begins here or later. */
+  readonly runningFrom: number;
+  isOpen(call: string): boolean;
+}
+
+/** A row, or the events that are missing between two rows. */
+export type Line = Row | Gap;
+
+export function rowsOf(number: number, page: Page, shown: ShownPage, around: Around): readonly Line[] {
+  const { index, session } = around;
+  const rows: Line[] = [];
 
   function add(first: SessionEvent, depth: number, beginsSubagent = false): void {
-    const waiting = [{ event: first, depth, fold: null as number | null }];
+    const waiting = [{ event: first, depth }];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const { event, depth, fold } = next;
-      if (event.kind === "usage") {
-        places[event.seq] = fold ?? Math.max(0, seqs.length - 1);
-        continue;
-      }
-      const place = fold ?? seqs.length;
-      places[event.seq] = place;
-      if (fold === null) {
-        seqs.push(event.seq);
-        const base = { seq: event.seq, depth, event, beginsRun: beginsRun(event, timeline) };
-        rows.set(event.seq, toRow({ ...base, beginsSubagent: beginsSubagent && event === first }));
-      }
-      const key = event.kind === "pre_tool" ? keyOf(event) : null;
-      if (key === null || tree.begun.get(key) !== event) continue;
-      const around = fold ?? (open.has(key) ? null : place);
-      for (const inner of (tree.inside.get(key) ?? []).toReversed()) {
-        waiting.push({ event: inner, depth: depth + 1, fold: around });
-      }
+      const { event, depth } = next;
+      if (event.kind === "usage") continue;
+      const base = { seq: event.seq, depth, event, beginsRun: beginsRun(event) };
+      rows.push(toRow({ ...base, beginsSubagent: beginsSubagent && event === first }));
+      const key = index.callOf(event);
+      if (key === null || !around.isOpen(key)) continue;
+      for (const inner of index.inside(key).toReversed()) waiting.push({ event: inner, depth: depth + 1 });
     }
   }
 
   function toRow(base: RowBase): Row {
     const { event } = base;
     if (event.kind === "session_stop") {
-      const usage = usages.get(event.run);
+      const usage = index.usage(event.run)?.usage;
       return { ...base, kind: "event", ...(usage && { usage }) };
     }
     if (event.kind !== "pre_tool" && event.kind !== "post_tool") return { ...base, kind: "event" };
-    const key = keyOf(event);
-    const isBegin = key !== null && tree.begun.get(key) === event;
-    const loaded = isBegin ? (tree.inside.get(key)?.length ?? 0) : 0;
-    const subagent = isBegin && loaded > 0 ? { key, loaded, isOpen: open.has(key) } : null;
+    const key = index.callOf(event);
+    const loaded = key === null ? 0 : index.inside(key).length;
+    const subagent = key !== null && loaded > 0 ? { key, loaded, isOpen: around.isOpen(key) } : null;
     const canRun =
-      isRunning(session) && (event.run === null || event.run === session.run) && event.seq >= wholeFrom - 1;
-    const own = isBegin || event.kind === "post_tool" ? key : null;
-    return { ...base, kind: "call", call: toCall(event, own, tree, canRun), subagent };
+      isRunning(session) &&
+      (event.run === null || event.run === session.run) &&
+      event.seq >= around.runningFrom;
+    const own = event.kind === "post_tool" ? keyOf(event) : key;
+    return { ...base, kind: "call", call: toCall(event, own, index, canRun), subagent };
   }
 
-  const usages = new Map<number | null, EventOf<"usage">["usage"]>();
-  for (const event of tree.events.values()) if (event.kind === "usage") usages.set(event.run, event.usage);
-  const tops = topsOf(tree);
-  for (let seq = folded + 1; seq <= timeline.head; seq += 1) {
-    if (!timeline.events.has(seq)) {
-      places[seq] = seqs.length;
-      seqs.push(seq);
+  function beginsRun(event: SessionEvent): number | null {
+    if (event.run === null || event.late || pageOf(event.seq) !== number) return null;
+    if (event.seq === 1) return event.run;
+    const before = event.seq === firstOf(number) ? around.before : page[event.seq - firstOf(number) - 1];
+    return before && before.run !== event.run && !before.late ? event.run : null;
+  }
+
+  for (const event of shown.events.values()) {
+    if (event.kind === "gap") {
+      rows.push(event);
       continue;
     }
-    const event = tree.events.get(seq);
-    if (event === undefined) places[seq] = Math.max(0, seqs.length - 1);
-    const top = event && tops.get(event);
-    for (const member of top?.members ?? [])
-      add(member, top?.depth ?? 0, top?.depth === 1 && member === event);
+    const parent = parentKey(event);
+    if (parent !== null && !index.begun(parent)) {
+      if (index.firstInside(parent) !== event.seq) continue;
+      for (const [place, member] of index.inside(parent).entries()) add(member, 1, place === 0);
+    } else if (!index.partOf(event) && (parent === null || index.isCut(event))) add(event, 0);
   }
-  // For every end and denial of a call, also repeated ones, and ones that came before its beginning.
-  for (const event of tree.events.values()) {
-    const call = partOf(event, tree.begun);
-    if (call) places[event.seq] = places[call.seq] ?? 0;
-  }
-  for (const [part, first] of tree.joined) places[part] = places[first] ?? 0;
-  return { seqs, rows, places };
-}
-
-/** Return the place of the row that shows a seq. */
-export function placeOf({ seqs, places }: Arrangement, seq: number): number {
-  return seq < places.length ? (places[Math.max(0, seq)] ?? 0) : Math.max(0, seqs.length - 1);
-}
-
-interface Top {
-  readonly depth: number;
-  readonly members: readonly SessionEvent[];
-}
-
-/** Return the rows at the seq of an event: the event, or all events of a subagent whose call is not loaded. */
-function topsOf(tree: CallTree): ReadonlyMap<SessionEvent, Top> {
-  const tops = new Map<SessionEvent, Top>();
-  const owned = new Set<SessionEvent>();
-  for (const [key, members] of tree.inside) {
-    for (const member of members) owned.add(member);
-    const first = members[0];
-    if (!tree.begun.has(key) && first) tops.set(first, { depth: 1, members });
-  }
-  for (const event of tree.events.values()) {
-    if (!owned.has(event) && !partOf(event, tree.begun)) tops.set(event, { depth: 0, members: [event] });
-  }
-  return tops;
+  return rows;
 }
 
 function toCall(
   event: EventOf<"pre_tool"> | EventOf<"post_tool">,
   key: string | null,
-  tree: CallTree,
+  index: CallIndex,
   canRun: boolean,
 ): Call {
   const begun = event.kind === "pre_tool" ? event : null;
-  const ended = event.kind === "post_tool" ? event : (key && tree.ended.get(key)) || null;
-  const denial = (key && tree.denied.get(key)) || null;
+  const ended = event.kind === "post_tool" ? event : (index.ended(key) ?? null);
+  const denial = index.denied(key) ?? null;
   const seconds = begun && ended ? (Date.parse(ended.at) - Date.parse(begun.at)) / 1000 : null;
   return { toolName: event.tool_name, begun, ended, denial, seconds, outcome: outcomeOf() };
 
@@ -188,18 +180,4 @@ function toCall(
     if (ended) return ended.error === null ? "ok" : "failed";
     return canRun ? "running" : "unknown";
   }
-}
-
-/** Return the first seq from which all events are loaded. */
-function loadedToEndFrom(timeline: Timeline): number {
-  let from = timeline.head + 1;
-  while (timeline.events.has(from - 1)) from -= 1;
-  return from;
-}
-
-function beginsRun(event: SessionEvent, timeline: Timeline): number | null {
-  if (event.run === null || event.late) return null;
-  if (event.seq === 1) return event.run;
-  const before = timeline.events.get(event.seq - 1);
-  return before && before.run !== event.run && !before.late ? event.run : null;
 }

@@ -1,37 +1,57 @@
-/** The loaded events of a session, by seq.
+/** The loaded events of a session, in pages by seq.
  *
  * Events never change and seqs are unique, so merging pages and live frames is a union: repeats and order do not
- * matter. Only events near the reader are kept; others are loaded again when needed.
+ * matter. A change replaces only the pages that it concerns, so results for other pages stay valid. Only pages
+ * near the reader are kept; others are loaded again when needed.
  */
 
 import type { SessionEvent } from "../wire";
-import { callTree, parentKey } from "./call-tree";
+import { keyOf, parentKey } from "./call-keys";
+
+/** Events are loaded, arranged, folded and forgotten in pages of this size. */
+export const PAGE_EVENTS = 100;
+
+/** The events of a page at their places; a place is empty while its event is not loaded. */
+export type Page = readonly (SessionEvent | undefined)[];
 
 export interface Timeline {
   /** The highest seq known to exist. */
   readonly head: number;
-  readonly events: ReadonlyMap<number, SessionEvent>;
+  readonly pages: ReadonlyMap<number, Page>;
 }
 
-export const emptyTimeline: Timeline = { head: 0, events: new Map() };
+export const emptyTimeline: Timeline = { head: 0, pages: new Map() };
 
-/** Events are loaded in pages that end at multiples of this number. */
-const PAGE_EVENTS = 100;
 const MAX_KEPT = 6000;
 const KEPT_AROUND = 2000;
+/** Pages are forgotten when there are this many to forget. */
+const FORGOTTEN_PAGES = 10;
 
-export function addEvents(timeline: Timeline, found: readonly SessionEvent[]): Timeline {
-  const fresh = found.filter((event) => !timeline.events.has(event.seq));
-  const head = found.reduce((last, event) => Math.max(last, event.seq), timeline.head);
-  if (fresh.length === 0) return raiseHead(timeline, head);
-  const events = new Map(timeline.events);
-  for (const event of fresh) events.set(event.seq, event);
-  return { head, events };
+export function pageOf(seq: number): number {
+  return Math.floor((seq - 1) / PAGE_EVENTS);
 }
 
-/** Return the loaded events after a seq. */
-export function eventsAfter({ events }: Timeline, seq: number): Iterable<SessionEvent> {
-  return seq === 0 ? events.values() : [...events.values()].filter((event) => event.seq > seq);
+/** Return the first seq of a page. */
+export function firstOf(page: number): number {
+  return page * PAGE_EVENTS + 1;
+}
+
+export function eventAt({ pages }: Pick<Timeline, "pages">, seq: number): SessionEvent | undefined {
+  return pages.get(pageOf(seq))?.[(seq - 1) % PAGE_EVENTS];
+}
+
+export function addEvents(timeline: Timeline, found: readonly SessionEvent[]): Timeline {
+  const head = found.reduce((last, event) => Math.max(last, event.seq), timeline.head);
+  const changed = new Map<number, (SessionEvent | undefined)[]>();
+  for (const event of found) {
+    if (eventAt(timeline, event.seq)) continue;
+    const number = pageOf(event.seq);
+    const page = changed.get(number) ?? Array.from(timeline.pages.get(number) ?? []);
+    page[(event.seq - 1) % PAGE_EVENTS] = event;
+    changed.set(number, page);
+  }
+  if (changed.size === 0) return raiseHead(timeline, head);
+  return { head, pages: new Map([...timeline.pages, ...changed]) };
 }
 
 export function raiseHead(timeline: Timeline, head: number): Timeline {
@@ -55,24 +75,28 @@ export function spansAround(seqs: readonly number[], around: number): readonly S
   return spans;
 }
 
-/** Drop events far from the visible seqs if there are many events; keep the calls around the kept events. */
+/** Drop pages far from the visible seqs if there are many; keep those with the calls around the kept events. */
 export function forgetFar(timeline: Timeline, shown: readonly number[]): Timeline {
-  if (timeline.events.size <= MAX_KEPT) return timeline;
-  const near = spansAround([...shown, timeline.head], KEPT_AROUND);
-  const kept = new Set<SessionEvent>();
-  for (const { first, last } of near) {
-    for (let seq = first; seq <= last; seq += 1) {
-      const event = timeline.events.get(seq);
-      if (event) kept.add(event);
+  if (timeline.pages.size * PAGE_EVENTS <= MAX_KEPT) return timeline;
+  const near = new Set<number>();
+  for (const { first, last } of spansAround([...shown, timeline.head], KEPT_AROUND)) {
+    for (let page = pageOf(first); page <= pageOf(last); page += 1) near.add(page);
+  }
+  const far = [...timeline.pages].filter(([page]) => !near.has(page));
+  if (far.length < FORGOTTEN_PAGES) return timeline;
+  const calls = new Map<string | null, number>();
+  for (const [number, page] of far) {
+    for (const event of page) if (event?.kind === "pre_tool") calls.set(keyOf(event), number);
+  }
+  calls.delete(null);
+  for (const number of near) {
+    for (const event of timeline.pages.get(number) ?? []) {
+      const around = event && calls.get(parentKey(event));
+      if (around !== undefined) near.add(around);
     }
   }
-  const { begun } = callTree(timeline.events.values());
-  for (const event of kept) {
-    const call = begun.get(parentKey(event) ?? "");
-    if (call) kept.add(call);
-  }
-  if (kept.size === timeline.events.size) return timeline;
-  return { ...timeline, events: new Map([...kept].map((event) => [event.seq, event])) };
+  const kept = [...timeline.pages].filter(([page]) => near.has(page));
+  return kept.length === timeline.pages.size ? timeline : { ...timeline, pages: new Map(kept) };
 }
 
 /** A query for missing events: up to `limit` events after `after_seq`. */
@@ -91,7 +115,7 @@ export function missingEvents(
   for (const { first, last } of spansAround(shown, around)) {
     let seq = Math.max(first, (missing.at(-1)?.after_seq ?? 0) + (missing.at(-1)?.limit ?? 0) + 1);
     for (; seq <= Math.min(timeline.head, last); seq += 1) {
-      if (timeline.events.has(seq)) continue;
+      if (eventAt(timeline, seq)) continue;
       const pageEnd = Math.ceil(seq / PAGE_EVENTS) * PAGE_EVENTS;
       missing.push({ after_seq: seq - 1, limit: pageEnd - seq + 1 });
       seq = pageEnd;

@@ -2,8 +2,9 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { useCallback, useEffect, useEffectEvent, useRef, useState } from "react";
 import { useKeepPlace } from "../../hooks/left-place";
 import { useStable } from "../../hooks/use-stable";
+import type { Arrangement } from "../../state/arranger";
+import type { Gap } from "../../state/gaps";
 import type { Tick } from "../../state/outline";
-import { type Arrangement, placeOf, type Row } from "../../state/rows";
 import { toggled } from "../../state/sets";
 import { wholeNumber } from "../../text/format";
 import { sessionLink } from "../../text/route";
@@ -13,9 +14,10 @@ import { Icon } from "../../ui/icons";
 import { Sought } from "../../ui/text";
 import { type CopiedEvents, CopiedFold } from "./copied-fold";
 import { EventRow } from "./event-row";
+import { estimatedHeight, eventsIn, keyOfLine, type Top } from "./line-layout";
 import { END_PX, useFollowing } from "./use-following";
 import { bringIntoView, useMarks } from "./use-marks";
-import { type Target, type Top, useScrollPosition } from "./use-scroll-position";
+import { type Target, useScrollPosition } from "./use-scroll-position";
 
 interface TimelineListProps {
   readonly sessionId: string;
@@ -58,17 +60,17 @@ export const COPIED = "copied";
 /** The virtual list of a session's rows; it follows the end until the reader scrolls up. */
 export function TimelineList(props: TimelineListProps) {
   const { arrangement, head, target, isTargetReady, endJumps, sessionId, copied, hit } = props;
-  const { seqs, rows } = arrangement;
+  const { lines } = arrangement;
   const scroller = useRef<HTMLDivElement>(null);
   const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set(props.openCalls));
   const following = useFollowing(head, target, endJumps);
   const { isFollowing, fresh, leaveEnd } = following;
 
   const virtualizer = useVirtualizer({
-    count: seqs.length,
+    count: lines.length,
     getScrollElement: () => scroller.current,
-    getItemKey: useCallback((place: number) => seqs[place] ?? place, [seqs]),
-    estimateSize: (place) => estimate(rows.get(seqs[place] ?? 0)),
+    getItemKey: useCallback((place: number) => keyOfLine(lines[place]), [lines]),
+    estimateSize: (place) => estimatedHeight(lines[place]),
     overscan: 8,
     paddingStart: 12,
     paddingEnd: 24,
@@ -97,17 +99,29 @@ export function TimelineList(props: TimelineListProps) {
   );
 
   const virtualRows = virtualizer.getVirtualItems();
-  const firstPlace = virtualizer.range?.startIndex ?? 0;
-  const lastPlace = virtualizer.range?.endIndex ?? -1;
   const below =
     virtualizer.getTotalSize() - (virtualizer.scrollOffset ?? 0) - (virtualizer.scrollRect?.height ?? 0);
   const isMoreBelow = below > END_PX;
-  const isEndInView = !isMoreBelow && lastPlace === seqs.length - 1;
+  const isEndInView = !isMoreBelow && virtualizer.range?.endIndex === lines.length - 1;
   const onEnd = useEffectEvent(props.onEnd);
   useEffect(() => onEnd(isEndInView), [isEndInView]);
-  const onShow = useEffectEvent(props.onShow);
+
+  function visibleSeqs(): readonly number[] {
+    const scrollTop = scroller.current?.scrollTop ?? 0;
+    const bottom = scrollTop + (scroller.current?.clientHeight ?? 0);
+    return virtualizer
+      .getVirtualItems()
+      .filter(({ start, end }) => end > scrollTop && start < bottom)
+      .flatMap(({ index, start, end }) =>
+        eventsIn(lines[index], scrollTop - start, Math.min(bottom, end) - start),
+      );
+  }
+
+  const onShow = useEffectEvent(() => props.onShow(visibleSeqs()));
+  const { startIndex, endIndex } = virtualizer.range ?? {};
   // biome-ignore lint/correctness/useExhaustiveDependencies: events that are missing may change with each arrangement
-  useEffect(() => onShow(seqs.slice(firstPlace, lastPlace + 1)), [firstPlace, lastPlace, arrangement]);
+  useEffect(() => onShow(), [startIndex, endIndex, arrangement]);
+  const isInGap = virtualRows.some(({ index }) => lines[index]?.kind === "gap");
 
   function noteTouch(event: { timeStamp: number }): void {
     following.noteTouch(event);
@@ -125,7 +139,11 @@ export function TimelineList(props: TimelineListProps) {
   });
   const toggleFold = useStable(props.onToggleFold);
 
-  const hitSeq = hit === null ? null : (seqs[placeOf(arrangement, hit.seq)] ?? null);
+  const rowSeqOf = (seq: number): number | null => {
+    const line = lines[arrangement.placeOf(seq)];
+    return line === undefined || line.kind === "gap" ? null : line.seq;
+  };
+  const hitSeq = hit === null ? null : rowSeqOf(hit.seq);
   const isHitReady = isTargetReady && hitSeq !== null && target?.seq === hit?.seq && target?.offset === null;
   const [openedFor, setOpenedFor] = useState<Target | null>(null);
   if (isHitReady && openedFor !== target) {
@@ -140,7 +158,7 @@ export function TimelineList(props: TimelineListProps) {
   });
 
   const isFolded = copied !== null && !props.openFolds.has(COPIED);
-  const targetSeq = target === null || target.offset !== null ? null : seqs[placeOf(arrangement, target.seq)];
+  const targetSeq = target === null || target.offset !== null ? null : rowSeqOf(target.seq);
   return (
     <div className="timeline-frame">
       <div
@@ -154,6 +172,8 @@ export function TimelineList(props: TimelineListProps) {
         onScroll={(event) => {
           noteScroll();
           if (!isReturning()) following.noteScroll(event.currentTarget, event.timeStamp);
+          // Within a gap, the list is not rendered again.
+          if (isInGap) props.onShow(visibleSeqs());
         }}
         onWheel={noteTouch}
         onTouchMove={noteTouch}
@@ -161,10 +181,11 @@ export function TimelineList(props: TimelineListProps) {
         onKeyDown={noteTouch}
       >
         <div className="timeline-rows" style={{ height: virtualizer.getTotalSize() }}>
-          {virtualRows.map(({ index, start, key }) => {
-            const seq = seqs[index] ?? 0;
-            const row = rows.get(seq);
-            const isFoldRow = isFolded && seq === 1;
+          {virtualRows.map(({ index, start, size, key }) => {
+            const line = lines[index];
+            if (line === undefined) return null;
+            if (line.kind === "gap") return <Missing key={key} gap={line} start={start} height={size} />;
+            const { seq } = line;
             return (
               <article
                 key={key}
@@ -174,19 +195,18 @@ export function TimelineList(props: TimelineListProps) {
                 data-testid="event-row"
                 aria-posinset={seq}
                 aria-setsize={head}
-                aria-label={isFoldRow ? "Copied events" : `Event ${seq}`}
-                aria-busy={row === undefined && !isFoldRow}
+                aria-label={line.kind === "copied" ? "Copied events" : `Event ${seq}`}
                 className={`timeline-row ${seq === targetSeq ? "is-target" : ""}`}
                 style={{ transform: `translateY(${start}px)` }}
               >
                 {copied && seq === 1 && (
                   <CopiedFold copied={copied} isOpen={!isFolded} onToggle={() => toggleFold(COPIED)} />
                 )}
-                {row ? (
+                {line.kind !== "copied" && (
                   <Boundary fallback={<p className="unshown">Event {seq} cannot be shown.</p>}>
                     <Sought value={seq === hitSeq ? (hit?.words ?? null) : null}>
                       <EventRow
-                        row={row}
+                        row={line}
                         sessionId={sessionId}
                         isOpen={openRows.has(seq)}
                         onToggle={toggleRow}
@@ -194,8 +214,6 @@ export function TimelineList(props: TimelineListProps) {
                       />
                     </Sought>
                   </Boundary>
-                ) : (
-                  !isFoldRow && <div className="placeholder" aria-hidden="true" />
                 )}
               </article>
             );
@@ -216,13 +234,16 @@ export function TimelineList(props: TimelineListProps) {
   );
 }
 
-/** Estimate the height of a row before it is rendered, so that the scroll bar is stable. */
-function estimate(row: Row | undefined): number {
-  if (row === undefined) return 40;
-  const border = row.beginsRun === null ? 0 : 44;
-  if (row.kind === "call" || (row.group && !row.group.isOpen)) return 36 + border;
-  const { event } = row;
-  if (event.kind !== "message") return 36 + border;
-  const lines = event.text.slice(0, 6000).split("\n");
-  return border + 52 + lines.reduce((sum, line) => sum + 22 * Math.max(1, Math.ceil(line.length / 95)), 0);
+/** Events that are not loaded yet. */
+function Missing({ gap, start, height }: { gap: Gap; start: number; height: number }) {
+  return (
+    <article
+      data-seq={gap.first}
+      data-testid="event-row"
+      aria-label={gap.first === gap.last ? `Event ${gap.first}` : `Events ${gap.first} to ${gap.last}`}
+      aria-busy="true"
+      className="timeline-row timeline-gap"
+      style={{ height, transform: `translateY(${start}px)` }}
+    />
+  );
 }

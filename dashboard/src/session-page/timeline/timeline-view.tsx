@@ -5,8 +5,8 @@ import { usePlaceLeft } from "../../hooks/left-place";
 import { useKeys } from "../../hooks/use-keys";
 import { goTo, replaceRoute } from "../../hooks/use-route";
 import { useSeen } from "../../hooks/use-seen";
-import { foldCalls, restrict, rowKey, toggledFold } from "../../state/call-groups";
-import { type CallTree, callTree, foldsAround, partOf } from "../../state/call-tree";
+import { Arranger } from "../../state/arranger";
+import { rowKey, toggledFold } from "../../state/call-groups";
 import { linesByRow } from "../../state/changed-files";
 import {
   isBad,
@@ -18,14 +18,13 @@ import {
   seqOf,
   ticksOf,
 } from "../../state/outline";
-import { arrange } from "../../state/rows";
-import { eventsAfter, type Timeline } from "../../state/timeline";
+import { eventAt, type Timeline } from "../../state/timeline";
 import { plural, wholeNumber } from "../../text/format";
 import { searchLink, sessionLink } from "../../text/route";
 import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
-import { isRunning, type Session } from "../../wire";
+import type { Session } from "../../wire";
 import { ChangedLines } from "../calls/changed-lines";
 import { FindBar } from "../find-bar";
 import { useCopied } from "../use-copied";
@@ -77,29 +76,22 @@ export function TimelineView(props: TimelineViewProps) {
   const from = session.forked_from?.session_id ?? "";
   const copied = useMemo(() => (count > 0 ? { count, from } : null), [count, from]);
   const folded = open.has(COPIED) ? 0 : count;
-  const tree = useMemo(() => callTree(eventsAfter(timeline, folded)), [timeline, folded]);
+  const passes = useMemo(() => passing(outline, shown), [outline, shown]);
   // A filter shows its rows also where a subagent is folded.
   const isFlat = shown !== "all" && shown !== "talk";
-  const unfolded = useMemo(() => (isFlat ? allFolds(tree, open) : open), [isFlat, tree, open]);
-  const whole = useMemo(
-    () => arrange(timeline, tree, { state, run }, unfolded, folded),
-    [timeline, tree, state, run, unfolded, folded],
-  );
-  const passes = useMemo(() => passing(outline, shown), [outline, shown]);
+  const [arranger] = useState(() => new Arranger());
   const arrangement = useMemo(
-    () => (passes ? restrict(whole, passes) : foldCalls(whole, isRunning({ state }), open)),
-    [whole, passes, state, open],
+    () => arranger.arrange(timeline, { state, run, open, isFlat, folded, passing: passes }),
+    [arranger, timeline, state, run, open, isFlat, folded, passes],
   );
   const lines = useMemo(() => linesByRow(outline.entries), [outline.entries]);
   const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline.entries, timeline.head]);
 
-  const targetEvent = target === null ? undefined : timeline.events.get(target.seq);
-  const isTargetLoaded = targetEvent !== undefined;
+  const isTargetLoaded = target !== null && eventAt(timeline, target.seq) !== undefined;
   const isTargetCopied = target !== null && target.seq <= count;
   const folds = [
     ...(isTargetCopied ? [COPIED] : []),
-    ...(targetEvent ? foldsAround(tree, targetEvent) : []),
-    ...(targetEvent ? [rowKey((partOf(targetEvent, tree.begun) ?? targetEvent).seq)] : []),
+    ...(isTargetLoaded ? arrangement.foldsAround(target.seq) : []),
   ];
   const isTargetReady = isTargetLoaded && folds.every((fold) => open.has(fold));
   const openFolds = useEffectEvent(() => setOpen((known) => new Set([...known, ...folds])));
@@ -198,7 +190,7 @@ export function TimelineView(props: TimelineViewProps) {
       )}
       {timeline.head === 0 ? (
         <Empty title={state === "running" ? "Nothing has happened yet." : "This session has no events."} />
-      ) : arrangement.seqs.length === 0 ? (
+      ) : arrangement.lines.length === 0 ? (
         <Empty title={`Nothing to show: ${SHOWN_WORDS[shown]}.`} />
       ) : (
         <ChangedLines value={lines}>
@@ -231,11 +223,6 @@ export function TimelineView(props: TimelineViewProps) {
       )}
     </section>
   );
-}
-
-/** Return the open folds and those of all subagents. */
-function allFolds(tree: CallTree, open: ReadonlySet<string>): ReadonlySet<string> {
-  return new Set([...open, ...tree.inside.keys()]);
 }
 
 /** Return the first target: the place where the reader left, or the event in the address; null for the end. */

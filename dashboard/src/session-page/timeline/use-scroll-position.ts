@@ -1,6 +1,7 @@
 import type { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffectEvent, useLayoutEffect, useRef } from "react";
-import { type Arrangement, placeOf } from "../../state/rows";
+import type { Arrangement } from "../../state/arranger";
+import { distanceIn, eventIn, type Top } from "./line-layout";
 
 /** The event to show. */
 export interface Target {
@@ -12,12 +13,6 @@ export interface Target {
 }
 
 export type Rows = ReturnType<typeof useVirtualizer<HTMLDivElement, Element>>;
-
-/** The row at the upper edge and the scroll offset within it. */
-export interface Top {
-  readonly seq: number;
-  readonly offset: number;
-}
 
 const START: Top = { seq: 0, offset: 0 };
 
@@ -53,28 +48,32 @@ interface ScrollPosition {
 export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPosition {
   const { arrangement, target, isTargetReady, isFollowing, endJumps } = place;
   const isAtTarget = useRef(false);
-  const { seqs } = arrangement;
-  const lastSeqs = useRef(seqs);
+  const { lines } = arrangement;
+  const lastLines = useRef(lines);
   const top = useRef(START);
   const restoredTo = useRef<number | null>(null);
   const held = useRef<Top | null>(null);
 
-  /** Scroll to an offset within a row, or to the start of the row that it was merged into. */
-  function scrollInto({ seq, offset }: Top): void {
+  /** Return the scroll offset of a place within an event, or of the start of the row that it was merged into. */
+  function offsetOf(top: Top): number {
+    const at = arrangement.placeOf(top.seq);
+    return (virtualizer.measurementsCache[at]?.start ?? 0) + distanceIn(lines[at], top);
+  }
+
+  function scrollInto(top: Top): void {
     const { scrollElement } = virtualizer;
-    if (scrollElement === null || seq === 0) return;
-    const at = placeOf(arrangement, seq);
-    const row = virtualizer.getVirtualItems().find(({ index }) => index === at);
-    const start = row?.start ?? virtualizer.getOffsetForIndex(at, "start")?.[0] ?? 0;
-    const scrollTop = start + (seqs[at] === seq ? offset : 0);
+    if (scrollElement === null || top.seq === 0) return;
+    const scrollTop = offsetOf(top);
     if (Math.abs(scrollElement.scrollTop - scrollTop) >= 1) scrollElement.scrollTop = scrollTop;
     restoredTo.current = scrollElement.scrollTop;
   }
 
   function scrollTo({ seq, offset }: Target): void {
+    const at = arrangement.placeOf(seq);
     if (held.current !== null) scrollInto(held.current);
-    else if (offset === null) virtualizer.scrollToIndex(placeOf(arrangement, seq), { align: "center" });
-    else scrollInto({ seq, offset });
+    else if (offset !== null) scrollInto({ seq, offset });
+    else if (lines[at]?.kind !== "gap") virtualizer.scrollToIndex(at, { align: "center" });
+    else virtualizer.scrollToOffset(offsetOf({ seq, offset: 0 }), { align: "center" });
   }
 
   function noteTop(): void {
@@ -83,7 +82,7 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
     const row =
       virtualizer.getVirtualItems().find(({ start, end }) => start <= scrollTop && scrollTop < end) ??
       virtualizer.getVirtualItemForOffset(scrollTop);
-    top.current = row ? { seq: seqs[row.index] ?? 0, offset: scrollTop - row.start } : START;
+    top.current = row ? eventIn(lines[row.index], scrollTop - row.start) : START;
     restoredTo.current = null;
   }
 
@@ -98,8 +97,8 @@ export function useScrollPosition(virtualizer: Rows, place: Place): ScrollPositi
     isAtTarget.current && target !== null && (target.offset !== null || held.current !== null);
 
   useLayoutEffect(() => {
-    const isRearranged = lastSeqs.current !== seqs;
-    lastSeqs.current = seqs;
+    const isRearranged = lastLines.current !== lines;
+    lastLines.current = lines;
     if (isFollowing) {
       if (isRearranged) virtualizer.scrollToEnd();
       noteTop();

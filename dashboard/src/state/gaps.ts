@@ -1,0 +1,33 @@
+/** Events that are not loaded: those between two rows are one item of a list, however many they are. */
+
+import type { Passing } from "./outline";
+import { placeIn } from "./sorted";
+
+export interface Gap {
+  readonly kind: "gap";
+  readonly first: number;
+  readonly last: number;
+  /** The seqs that a filter lets pass; null if all of them. */
+  readonly only: readonly number[] | null;
+}
+
+/** Return the number of events of a gap. */
+export function countOf({ first, last, only }: Gap): number {
+  return only?.length ?? last - first + 1;
+}
+
+/** Return the event at a place in a gap. */
+export function seqIn({ first, last, only }: Gap, place: number): number {
+  return only?.[place] ?? Math.min(last, first + place);
+}
+
+/** Return the place of an event in a gap. */
+export function placeInGap({ first, only }: Gap, seq: number): number {
+  return only ? Math.min(placeIn(only, seq), only.length - 1) : seq - first;
+}
+
+/** Return the gap with only the events that pass; null if no event passes. */
+export function restrictGap(gap: Gap, passing: Passing): Gap | null {
+  const only = passing.within(gap.first, gap.last);
+  return only.length === 0 ? null : { ...gap, only };
+}
