@@ -11,7 +11,7 @@ import "./styles/shell.css";
 import { parseRoute } from "./text/route";
 import { applyTheme, keptTheme } from "./ui/theme";
 import { ToastProvider } from "./ui/toasts";
-import { loadAllViews, loadView } from "./views";
+import { loadView, loadViewsInAdvance } from "./views";
 
 applyTheme(keptTheme());
 joinTabs();
@@ -39,4 +39,4 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 );
-loadAllViews();
+loadViewsInAdvance();

@@ -9,16 +9,17 @@ export const VIEWS = {
   sessions: fileOf(async () => (await import("./session-list/sessions-view")).SessionsView),
   session: fileOf(async () => (await import("./session-page/session-view")).SessionView),
 };
-const ALL = Object.entries(VIEWS);
+/** Cost is not loaded in advance: it loads the code of its plots when it is shown. */
+const IN_ADVANCE = [VIEWS.now, VIEWS.sessions, VIEWS.session];
 
 /** Load the view of a route. It is done also if that fails: the view then shows the error. */
 export async function loadView(route: Route): Promise<void> {
-  await Promise.allSettled(ALL.filter(([name]) => name === route.view).map(([, view]) => view.load()));
+  if (route.view in VIEWS) await Promise.allSettled([VIEWS[route.view as keyof typeof VIEWS].load()]);
 }
 
-/** Load all views while the browser is idle, so that going to another one does not wait. */
-export function loadAllViews(): void {
-  const load = () => void Promise.allSettled(ALL.map(([, view]) => view.load()));
+/** Load the other views while the browser is idle, so that going to one does not wait. */
+export function loadViewsInAdvance(): void {
+  const load = () => void Promise.allSettled(IN_ADVANCE.map((view) => view.load()));
   if ("requestIdleCallback" in window) window.requestIdleCallback(load);
   else setTimeout(load);
 }

@@ -2,7 +2,6 @@
 
 import { listEvents } from "../../api/routes";
 import { inputOf, patchIn } from "../../text/calls";
-import { patchOf } from "../../text/patch";
 import type { OutlineEntry, SessionEvent } from "../../wire";
 
 export type LoadedEdit =
@@ -41,6 +40,7 @@ export async function loadPatch(
   path: string,
   entries: readonly OutlineEntry[],
 ): Promise<string> {
+  const { patchOf } = await import("../../text/patch");
   const parts: string[] = [];
   for (const entry of entries) {
     const edit = await loadEdit(sessionId, entry);

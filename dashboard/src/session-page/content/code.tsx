@@ -1,9 +1,11 @@
-import { Fragment, memo, type ReactNode } from "react";
+import { lazy, memo } from "react";
 import { CopyButton } from "../../ui/copy-button";
+import { Late } from "../../ui/late";
 import { Clipped } from "../../ui/text";
-import { type HighlightNode, highlight } from "./highlight";
 
-/** Code, with syntax highlighting for common languages. */
+const Highlighted = lazy(() => import("./highlighted"));
+
+/** Code, with syntax highlighting for common languages as soon as that is loaded. */
 export const Code = memo(function Code({ text, language }: { text: string; language: string | null }) {
   return (
     <div className="code">
@@ -14,25 +16,18 @@ export const Code = memo(function Code({ text, language }: { text: string; langu
       <Clipped text={text}>
         {(shown) => (
           <pre dir="ltr">
-            <code>{render(highlight(shown, language))}</code>
+            <code>
+              {language === null ? (
+                shown
+              ) : (
+                <Late fallback={shown}>
+                  <Highlighted text={shown} language={language} />
+                </Late>
+              )}
+            </code>
           </pre>
         )}
       </Clipped>
     </div>
   );
 });
-
-function render(nodes: readonly HighlightNode[]): ReactNode {
-  return nodes.map((node, place) => {
-    // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one text never change their places
-    if (node.type === "text") return <Fragment key={place}>{node.value}</Fragment>;
-    if (node.type !== "element") return null;
-    const classes = node.properties.className;
-    return (
-      // biome-ignore lint/suspicious/noArrayIndexKey: as above
-      <span key={place} className={Array.isArray(classes) ? classes.join(" ") : ""}>
-        {render(node.children)}
-      </span>
-    );
-  });
-}

@@ -60,10 +60,9 @@ export type HighlightNode = ReturnType<typeof lowlight.highlight>["children"][nu
 /** Highlighting a longer text would block the page noticeably. */
 const MAX_CHARACTERS = 50_000;
 
-export function highlight(text: string, language: string | null): readonly HighlightNode[] {
-  const name = language?.toLowerCase();
-  if (!name || text.length > MAX_CHARACTERS || !lowlight.registered(name))
-    return [{ type: "text", value: text }];
+export function highlight(text: string, language: string): readonly HighlightNode[] {
+  const name = language.toLowerCase();
+  if (text.length > MAX_CHARACTERS || !lowlight.registered(name)) return [{ type: "text", value: text }];
   return lowlight.highlight(name, text).children;
 }
 
