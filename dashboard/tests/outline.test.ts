@@ -90,11 +90,17 @@ test("nearest event is found in both directions", () => {
   expect([nearest([8, 2, 5], 5, 1), nearest([8, 2, 5], 5, -1), nearest([2], 5, 1)]).toEqual([8, 2, null]);
 });
 
-test("ticks stand at their part of the session, the gravest where several do", () => {
-  const ticks = ticksOf(ENTRIES, 100_000);
-  expect(ticks).toEqual([{ at: 0, kind: "bad" }]);
-  expect(ticksOf(ENTRIES, 14).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
-  expect(ticksOf(ENTRIES, 0)).toEqual([]);
+test("ticks stand at their part of the session, the gravest where several do, neighbours as one", () => {
+  expect(ticksOf({ entries: ENTRIES, through: 100_000 })).toEqual([{ from: 0, to: 8, kind: "bad" }]);
+  expect(ticksOf({ entries: ENTRIES, through: 14 }).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
+  expect(ticksOf({ entries: ENTRIES, through: 0 })).toEqual([]);
+  const many = Array.from({ length: 9000 }, (_, at) => edit(at + 1, "/p/a", 1, 0));
+  const failed = entry(4500, "failure", { error: "no" });
+  expect(ticksOf({ entries: [...many, failed], through: 9000 })).toEqual([
+    { from: 0, to: 496, kind: "edit" },
+    { from: 496, to: 504, kind: "bad" },
+    { from: 504, to: 1000, kind: "edit" },
+  ]);
 });
 
 test("files count their edits, and never what failed or was denied", () => {

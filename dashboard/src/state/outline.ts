@@ -150,22 +150,32 @@ export function nearest(seqs: readonly number[], here: number, direction: 1 | -1
 
 /** A mark beside the scroll bar, in thousandths of the session. */
 export interface Tick {
-  readonly at: number;
+  readonly from: number;
+  readonly to: number;
   readonly kind: "prompt" | "bad" | "edit";
 }
 
-const TICKS = 250;
+/** So few that there is space between them. */
+const TICK_PLACES = 125;
 const RANK = { bad: 2, prompt: 1, edit: 0 } as const;
 
-/** Return at most `TICKS` marks; where several fall together, the gravest stands. */
-export function ticksOf(entries: readonly OutlineEntry[], head: number): readonly Tick[] {
-  const ticks = new Map<number, Tick["kind"]>();
+/** Return the marks of an outline: where several fall together the gravest stands, and neighbours of a kind are one. */
+export function ticksOf({ entries, through }: Pick<Outline, "entries" | "through">): readonly Tick[] {
+  const kinds: (Tick["kind"] | undefined)[] = [];
   for (const entry of entries) {
     const kind = isBad(entry) ? "bad" : entry.kind === "prompt" || entry.kind === "edit" ? entry.kind : null;
-    if (kind === null || head === 0) continue;
-    const place = Math.floor(((seqOf(entry) - 1) / head) * TICKS);
-    const before = ticks.get(place);
-    if (before === undefined || RANK[kind] > RANK[before]) ticks.set(place, kind);
+    if (kind === null || through === 0) continue;
+    const place = Math.floor(((seqOf(entry) - 1) / through) * TICK_PLACES);
+    const before = kinds[place];
+    if (before === undefined || RANK[kind] > RANK[before]) kinds[place] = kind;
   }
-  return [...ticks].map(([place, kind]) => ({ at: (place * 1000) / TICKS, kind }));
+  const ticks: { from: number; to: number; kind: Tick["kind"] }[] = [];
+  for (const [place, kind] of kinds.entries()) {
+    if (kind === undefined) continue;
+    const [from, to] = [place, place + 1].map((each) => (each * 1000) / TICK_PLACES) as [number, number];
+    const last = ticks.at(-1);
+    if (last?.kind === kind && last.to === from) last.to = to;
+    else ticks.push({ from, to, kind });
+  }
+  return ticks;
 }

@@ -221,8 +221,12 @@ export function TimelineList(props: TimelineListProps) {
         </div>
       </div>
       <div className="ticks" aria-hidden="true">
-        {props.ticks.map(({ at, kind }) => (
-          <span key={at} className={`tick tick-${kind}`} style={{ top: `${at / 10}%` }} />
+        {props.ticks.map(({ from, to, kind }) => (
+          <span
+            key={from}
+            className={`tick tick-${kind}`}
+            style={{ top: `${from / 10}%`, height: `calc(${(to - from) / 10}% - 2px)` }}
+          />
         ))}
       </div>
       {!isFollowing && (isMoreBelow || fresh > 0) && (

@@ -85,7 +85,7 @@ export function TimelineView(props: TimelineViewProps) {
     [arranger, timeline, state, run, open, isFlat, folded, passes],
   );
   const lines = useMemo(() => linesByRow(outline.entries), [outline.entries]);
-  const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline.entries, timeline.head]);
+  const ticks = useMemo(() => ticksOf(outline), [outline]);
 
   const isTargetLoaded = target !== null && eventAt(timeline, target.seq) !== undefined;
   const isTargetCopied = target !== null && target.seq <= count;
