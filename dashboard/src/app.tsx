@@ -77,6 +77,8 @@ function Place({ route, onConnection }: PlaceProps) {
           }}
         />
       );
+    case "beside":
+      return <View key={route.pair.ids.join(" ")} file={VIEWS.beside} props={{ pair: route.pair }} />;
     case "unknown":
       return (
         <Empty title="There is nothing at this address.">

@@ -18,6 +18,8 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["G", "in a session: go to the end"],
   ["t", "in a session that runs: tell the agent something"],
   ["[, ]", "in a session: previous, next session of the list"],
+  ["o", "two sessions: go to the other side"],
+  ["c", "two sessions: compare them, or show them beside each other"],
   ["Escape", "in a session: back to the list"],
   ["g n, g s, g c, g q", "go to Now, to the sessions, to Cost, to the questions"],
   ["Space", "in Now: look into the session"],

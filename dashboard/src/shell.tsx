@@ -32,7 +32,8 @@ interface ShellProps {
 
 export function Shell({ route, followed, isRinging, children }: ShellProps) {
   const { connection } = useSessionsFeed();
-  const listLink = route.view === "session" ? lastList() : sessionsLink();
+  const isOfSessions = route.view === "session" || route.view === "beside";
+  const listLink = isOfSessions ? lastList() : sessionsLink();
   const [showsKeys, setShowsKeys] = useState(false);
   const needing = useNeeding().sessions.length;
   useTitleCount(needing);
@@ -55,11 +56,7 @@ export function Shell({ route, followed, isRinging, children }: ShellProps) {
         </a>
         <nav aria-label="Views">
           <NowLink isCurrent={route.view === "now"} count={needing} />
-          <NavLink
-            href={listLink}
-            isCurrent={route.view === "sessions" || route.view === "session"}
-            label="Sessions"
-          />
+          <NavLink href={listLink} isCurrent={route.view === "sessions" || isOfSessions} label="Sessions" />
           <NavLink href={costLink()} isCurrent={route.view === "cost"} label="Cost" />
           <a
             className="search-link"

@@ -8,6 +8,7 @@ export const VIEWS = {
   cost: fileOf(async () => (await import("./cost/cost-view")).CostView),
   sessions: fileOf(async () => (await import("./session-list/sessions-view")).SessionsView),
   session: fileOf(async () => (await import("./session-page/session-view")).SessionView),
+  beside: fileOf(async () => (await import("./beside/beside-view")).BesideView),
 };
 /** Cost is not loaded in advance: it loads the code of its plots when it is shown. */
 const IN_ADVANCE = [VIEWS.now, VIEWS.sessions, VIEWS.session];

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/cost-place";
 import {
+  besideLink,
   costLink,
   defaultList,
   parseRoute,
@@ -126,4 +127,26 @@ test.each([
   ],
 ])("%s", (hash, route) => {
   expect(parseRoute(hash)).toEqual(route);
+});
+
+const places = fc.oneof(
+  fc.constant({ seq: null, query: null }),
+  fc.record({ seq: fc.integer({ min: 1, max: 10 ** 12 }), query: fc.option(fc.string({ minLength: 1 })) }),
+);
+const ids = fc.string({ minLength: 1 });
+
+test("pair of sessions can be restored from its address", () => {
+  const pairs = fc.record({
+    ids: fc.tuple(ids, ids),
+    at: fc.tuple(places, places),
+    isCompared: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(pairs, (pair) => {
+      expect(parseRoute(besideLink(pair))).toEqual({ view: "beside", pair });
+    }),
+  );
+  expect(besideLink({ ids: ["a", "b"] })).toBe("#/beside/a/b");
+  for (const wrong of ["#/beside/a", "#/beside/a/b/c", "#/beside/a/b/compare/d", "#/beside"])
+    expect(parseRoute(wrong)).toEqual({ view: "unknown" });
 });

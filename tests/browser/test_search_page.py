@@ -280,6 +280,8 @@ def test_views_have_no_accessibility_problems(history: RunningManager, visit: Op
         f"sessions/{Transcript(1).session_id}/changes": "file",
         f"sessions/{Transcript(1).session_id}/runs": "Tokens out",
         f"sessions/{Transcript(1).session_id}/raw": "Events 1 to",
+        f"beside/{Transcript(1).session_id}/{Transcript(2).session_id}?right=4": "5m 00s",
+        f"beside/{Transcript(1).session_id}/{Transcript(2).session_id}/compare": "Last answers",
     }
     for options in ({"color_scheme": "light"}, {**PHONE, "color_scheme": "dark"}):
         opened = visit(history, **options)

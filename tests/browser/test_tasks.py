@@ -43,6 +43,10 @@ class Steps:
     def open(self, name: str) -> None:
         self.click(self.row(name).get_by_role("link", name=name))
 
+    def select_pair(self, *names: str) -> None:
+        for name in names:
+            self.click(self.row(name).get_by_role("checkbox"))
+
     def go(self, place: str) -> None:
         views = self.page.get_by_role("navigation", name="Views")
         self.click(views.get_by_role("link", name=place))
@@ -119,6 +123,23 @@ def find_where_it_was_said(steps: Steps) -> None:
     steps.page.wait_for_url("**/#/sessions/s-flaky-upload/seq/*")
 
 
+def follow_two_side_by_side(steps: Steps) -> None:
+    steps.select_pair("port-lexer", "nightly-links")
+    steps.click(steps.page.get_by_role("link", name="Open beside each other"))
+    sides = steps.page.get_by_test_id("side")
+    expect(sides).to_contain_text(["Check all links of the guide.", "Port the lexer to Rust."])
+
+
+def see_which_attempt_was_better(steps: Steps) -> None:
+    steps.select_pair("fix-login", "retry-payments")
+    steps.click(steps.page.get_by_role("link", name="Compare"))
+    row = steps.page.get_by_role("region", name="Comparison").get_by_role("row")
+    expect(row.filter(has_text="State")).to_have_text("≠differs: Statefailedfinished")
+    expect(row.filter(has_text="Changed files")).to_have_text(
+        "≠differs: Changed filesnone named1 file +2 −2"
+    )
+
+
 def see_what_happened_since_yesterday(steps: Steps) -> None:
     steps.go("Sessions")
     row = steps.page.get_by_test_id("session-row")
@@ -139,6 +160,8 @@ TASKS: tuple[tuple[Callable[[Steps], None], int], ...] = (
     (see_what_today_cost_per_project, 2),
     (find_where_it_was_said, 3),
     (see_what_happened_since_yesterday, 3),
+    (follow_two_side_by_side, 3),
+    (see_which_attempt_was_better, 3),
     (answer_an_agent, 2),
     (stop_one, 2),
     (stop_all, 2),

@@ -1,4 +1,4 @@
-import { useEffect, useEffectEvent } from "react";
+import { createContext, useContext, useEffect, useEffectEvent } from "react";
 
 /** Actions by key, for example "j", "?" or "ArrowDown", or by "g" and a second key, for example "g s". */
 export type KeyMap = Readonly<Record<string, (event: KeyboardEvent) => void>>;
@@ -7,11 +7,15 @@ const SEQUENCE_MS = 1000;
 /** The first key of all sequences. */
 const PREFIX = "g";
 
+/** Whether keys belong to this part of the page: of two sides, only one has them. */
+export const HasKeys = createContext(true);
+
 /** Handle the keys of a view, except while the reader types, holds a modifier, or has a dialog open. */
 export function useKeys(keys: KeyMap): void {
+  const isMine = useContext(HasKeys);
   const act = useEffectEvent((name: string, event: KeyboardEvent) => {
     const action = keys[name];
-    if (action === undefined) return;
+    if (action === undefined || !isMine) return;
     event.preventDefault();
     action(event);
   });

@@ -11,6 +11,7 @@ import { isSeeable } from "../text/attention";
 import { CommandLine } from "../ui/command-line";
 import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
+import { PairLinks } from "../ui/pair-links";
 import { StopDialog } from "../ui/stop-dialog";
 import { defaultFilter, isRunning, type Session, type SessionFilter, takesRequests } from "../wire";
 import "../styles/session-page.css";
@@ -114,6 +115,7 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
       {chosen.length > 0 && (
         <div className="now-chosen" role="toolbar" aria-label="Selected sessions">
           <span>{chosen.length} selected</span>
+          <PairLinks sessions={chosen.map(({ session }) => session)} />
           <button type="button" className="button" onClick={markChosen}>
             Mark as seen
           </button>

@@ -14,6 +14,7 @@ export function SessionQuestions({ session }: { session: Session }) {
   if (count === 0 || own.length === 0) return null;
   return (
     <section className="session-questions" aria-label="Waits for you">
+      <h2 className="visually-hidden">Waits for you</h2>
       {own.map((open) => (
         <QuestionCard key={open.question_id} open={open} />
       ))}

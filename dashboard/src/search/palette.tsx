@@ -1,17 +1,20 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import { loadSessions } from "../api/routes";
 import { useSeenMarks } from "../hooks/seen-marks-provider";
+import { seekBeside, useSoughtBeside } from "../hooks/seek-beside";
 import { useActs } from "../hooks/use-acts";
 import type { Route } from "../text/route";
 import { StopDialog } from "../ui/stop-dialog";
 import { useToasts } from "../ui/toasts";
 import { defaultFilter, type Session, takesRequests } from "../wire";
+import { BesideDialog } from "./beside-dialog";
 import { PaletteDialog } from "./palette-dialog";
 
 /** Ctrl K: one box that finds sessions and events, and acts. */
 export function Palette({ route }: { route: Route }) {
   const [isOpen, setOpen] = useState(false);
   const [stopping, setStopping] = useState<readonly Session[]>([]);
+  const beside = useSoughtBeside();
   const acts = useActs();
   const marks = useSeenMarks();
   const { show } = useToasts();
@@ -45,6 +48,7 @@ export function Palette({ route }: { route: Route }) {
           onClose={() => setOpen(false)}
         />
       )}
+      {beside && <BesideDialog session={beside} onClose={() => seekBeside(null)} />}
       {stopping.length > 0 && (
         <StopDialog sessions={stopping} onClose={() => setStopping([])} onStop={acts.stop} />
       )}

@@ -1,7 +1,15 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { listSessions } from "../api/routes";
 import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
-import { costLink, nowLink, questionsLink, searchLink, sessionLink, sessionsLink } from "../text/route";
+import {
+  besideLink,
+  costLink,
+  nowLink,
+  questionsLink,
+  searchLink,
+  sessionLink,
+  sessionsLink,
+} from "../text/route";
 import { word } from "../text/session-query";
 import { projectName } from "../text/session-row";
 import { resumeCommand } from "../text/shell";
@@ -26,7 +34,7 @@ export interface Entry {
 }
 
 export interface EntryGroup {
-  readonly name: "Sessions" | "Said" | "Did" | "Do";
+  readonly name: string;
   readonly entries: readonly Entry[];
 }
 
@@ -75,7 +83,7 @@ export function usePaletteEntries(query: string, acts: PaletteActs) {
   return { groups, found: { ...found, query: sought } };
 }
 
-function useFoundSessions(text: string): readonly Session[] {
+export function useFoundSessions(text: string): readonly Session[] {
   const filter = { ...defaultFilter, text, sort: "activity" as const };
   const found = useQuery({
     queryKey: [SESSION_LISTS, "palette", filter],
@@ -86,7 +94,7 @@ function useFoundSessions(text: string): readonly Session[] {
   return found.data?.sessions ?? [];
 }
 
-function toEntry(session: Session, listLink: string): Entry {
+export function toEntry(session: Session, listLink?: string): Entry {
   return {
     key: session.session_id,
     label: session.session_name,
@@ -95,7 +103,7 @@ function toEntry(session: Session, listLink: string): Entry {
       .join(" · "),
     at: session.last_activity_at,
     link: sessionLink(session.session_id),
-    listLink,
+    ...(listLink !== undefined && { listLink }),
   };
 }
 
@@ -128,6 +136,11 @@ function useDoEntries(query: string, acts: PaletteActs, sessions: readonly Sessi
   ];
   const words = query.toLowerCase().split(/\s+/);
   const matching = entries.filter(({ label }) => words.every((each) => label.toLowerCase().includes(each)));
+  const other = query === "" ? undefined : sessions.find(({ session_id }) => session_id !== acts.shownId);
+  if (acts.shownId !== null && other !== undefined) {
+    const link = besideLink({ ids: [acts.shownId, other.session_id] });
+    matching.push({ key: "beside", label: `Open “${other.session_name}” beside this session`, link });
+  }
   if (resumed === undefined) return matching;
   const resume: Entry = {
     key: "resume",

@@ -2,6 +2,7 @@ import { useState } from "react";
 import type { Acts } from "../hooks/use-acts";
 import { plural, wholeNumber } from "../text/format";
 import { Dialog } from "../ui/dialog";
+import { PairLinks } from "../ui/pair-links";
 import type { Selected } from "./use-selected";
 
 interface SelectionBarProps {
@@ -33,6 +34,7 @@ export function SelectionBar({ selected, acts, isArchive, onClear }: SelectionBa
         </button>
       ) : (
         <>
+          <PairLinks sessions={selected.sessions} />
           <button
             type="button"
             className="button"

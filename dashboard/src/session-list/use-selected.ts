@@ -7,6 +7,8 @@ import { type Session, type SessionFilter, type SessionState, takesRequests } fr
 
 export interface Selected {
   readonly count: number;
+  /** The selected sessions, as far as they are loaded. */
+  readonly sessions: readonly Session[];
   /** The selected sessions that can be asked to stop. */
   readonly stoppable: readonly Session[];
   /** Return all selected sessions; those that are not loaded yet are loaded. */
@@ -32,17 +34,19 @@ export function useSelected({ selection, filter, list, byId }: SelectedOptions):
     staleTime: 5000,
   });
   const isChosen = ({ session_id }: Session) => isSelected(selection, session_id);
+  const shown = selection.isAll ? list.sessions : [...byId.values()];
+  const sessions = shown.filter(isChosen);
   if (isBeyond) {
     return {
       count: list.total - selection.ids.size,
+      sessions: [],
       stoppable: (stoppable.data ?? []).filter(takesRequests).filter(isChosen),
       load: async () => (await loadSessions(filter)).filter(isChosen),
     };
   }
-  const shown = selection.isAll ? list.sessions : [...byId.values()];
-  const sessions = shown.filter(isChosen);
   return {
     count: sessions.length,
+    sessions,
     stoppable: sessions.filter(takesRequests),
     load: async () => sessions,
   };

@@ -9,9 +9,9 @@ import {
   markSeen,
   requestStop,
 } from "../api/routes";
-import { lastList } from "../hooks/left-place";
+import { seekBeside } from "../hooks/seek-beside";
+import { useSessionPlace } from "../hooks/session-place";
 import { useSessionsFeed } from "../hooks/sessions-feed-provider";
-import { goTo } from "../hooks/use-route";
 import { byHandCommand, forkCommand, resumeCommand } from "../text/shell";
 import { oneLine, visible } from "../text/visible";
 import { CopyButton, useCopy } from "../ui/copy-button";
@@ -46,6 +46,7 @@ export function SessionActions(props: SessionActionsProps) {
       {takesRequests(session) ? <Stop session={session} /> : <ResumeMenu session={session} />}
       {!isOpen && <CopyButton label="Copy result" text={() => getResult(session.session_id)} />}
       <Menu label="More acts" icon="more">
+        <MenuItem label="Open beside…" onChoose={() => seekBeside(session)} />
         <CopyMarkdown session={session} />
         <MenuItem label="Export…" onChoose={() => setExporting(true)} />
         <MenuItem label="Print" onChoose={onPrint} />
@@ -168,13 +169,14 @@ function ArchiveItem({ session, onChange }: SessionActionsProps) {
 function DeleteDialog({ session, onClose }: { session: Session; onClose(): void }) {
   const { show } = useToasts();
   const { forget } = useSessionsFeed();
+  const { leave } = useSessionPlace();
   const name = oneLine(session.session_name);
   const remove = useMutation({
     mutationFn: (force: boolean) => deleteSession(session.session_id, force),
     onSuccess() {
       forget(session.session_id);
       show({ text: `Deleted “${name}”.` });
-      goTo(lastList());
+      leave();
     },
   });
   const isHeld = hasCode(remove.error, "session_running");

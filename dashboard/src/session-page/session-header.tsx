@@ -1,4 +1,4 @@
-import { useState } from "react";
+import { type ReactNode, useState } from "react";
 import { lastList } from "../hooks/left-place";
 import { useNow } from "../hooks/use-now";
 import { modelOf } from "../state/model";
@@ -25,24 +25,28 @@ interface SessionHeaderProps {
   onPrint(): void;
   /** Null if the session takes no messages. */
   readonly onTell: (() => void) | null;
+  /** In place of the way back to the list. */
+  readonly lead?: ReactNode;
 }
 
 /** What the session is and did, in one line, and what can be done with it. */
-export function SessionHeader({ session, timeline, onChange, onPrint, onTell }: SessionHeaderProps) {
+export function SessionHeader({ session, timeline, onChange, onPrint, onTell, lead }: SessionHeaderProps) {
   const [draft, setDraft] = useState<string | null>(null);
   const runs = useRuns(session);
   const model = modelOf(timeline);
   const program = session.executor === "command" ? commandOf(runs.at(-1) ?? { spec: null }) : [];
   return (
     <div className="session-top">
-      <a
-        className="icon-button back"
-        href={lastList()}
-        aria-label="Back to the list"
-        title="Back to the list (Escape)"
-      >
-        <Icon name="chevron" />
-      </a>
+      {lead ?? (
+        <a
+          className="icon-button back"
+          href={lastList()}
+          aria-label="Back to the list"
+          title="Back to the list (Escape)"
+        >
+          <Icon name="chevron" />
+        </a>
+      )}
       <SessionName session={session} draft={draft} setDraft={setDraft} onChange={onChange} />
       <p className="session-gist" data-testid="gist">
         <StateBadge state={session.state} />

@@ -1,8 +1,9 @@
-import { useEffect, useEffectEvent, useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import type { Connection } from "../api/stream";
 import { lastList } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
+import { usePrintKeys } from "../hooks/use-print-keys";
 import { goTo } from "../hooks/use-route";
 import { useTitle } from "../hooks/use-title";
 import { SessionQuestions } from "../questions/session-questions";
@@ -59,18 +60,7 @@ export function SessionView({ sessionId, seq, query, part, onConnection }: Sessi
   const [tells, setTells] = useState(false);
   const [isPrinting, setPrinting] = useState(false);
   const print = () => setPrinting(true);
-  // The browser's own command would print only the visible part.
-  const printByKeys = useEffectEvent((event: KeyboardEvent) => {
-    if (event.key.toLowerCase() !== "p" || event.altKey || event.shiftKey) return;
-    if (!(event.ctrlKey || event.metaKey) || !isPresent) return;
-    event.preventDefault();
-    print();
-  });
-  useEffect(() => {
-    const onKey = (event: KeyboardEvent) => printByKeys(event);
-    window.addEventListener("keydown", onKey);
-    return () => window.removeEventListener("keydown", onKey);
-  }, []);
+  usePrintKeys(isPresent ? print : null);
 
   const leave = () => goTo(lastList());
   const goToNeighbour = useNeighbours(sessionId);

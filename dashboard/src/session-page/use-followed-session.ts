@@ -1,9 +1,10 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback, useEffect, useEffectEvent, useReducer, useRef } from "react";
+import { useCallback, useEffect, useEffectEvent, useReducer, useRef, useState } from "react";
 import { ApiError, hasCode, isPassing, isTokenRefused } from "../api/errors";
 import { getSession, listEvents, openEventsFeed } from "../api/routes";
 import { toFollowedChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
+import { useSessionsFeed } from "../hooks/sessions-feed-provider";
 import { useStream } from "../hooks/use-stream";
 import { type Followed, follow } from "../state/followed";
 import { forgetFar, type MissingEvents, missingEvents } from "../state/timeline";
@@ -23,8 +24,11 @@ export interface FollowedSession {
 /** Number of rows to load beyond the visible ones. */
 const READ_AROUND = 60;
 const MAX_RETRIES = 4;
+/** After a change, up to this number of new events is loaded before their rows appear. */
+const EVENTS_AT_ONCE = 200;
 
-export function useFollowedSession(sessionId: string): FollowedSession {
+/** Follow a session by its own feed; or by the feed of all sessions, if that is shared by several on one page. */
+export function useFollowedSession(sessionId: string, isShared = false): FollowedSession {
   const queries = useQueryClient();
   const [followed, dispatch] = useReducer(follow, { phase: "loading" });
   const cursor = useRef<string | null>(null);
@@ -48,8 +52,8 @@ export function useFollowedSession(sessionId: string): FollowedSession {
 
   const session = followed.phase === "present" ? followed.session : null;
   const generation = session?.generation ?? null;
-  const connection = useStream({
-    key: generation === null ? null : `${sessionId} ${generation} ${query.dataUpdatedAt}`,
+  const own = useStream({
+    key: generation === null || isShared ? null : `${sessionId} ${generation} ${query.dataUpdatedAt}`,
     cursor: () => cursor.current,
     connect: (from, signal) => openEventsFeed(sessionId, from, signal),
     deliver(frames) {
@@ -64,7 +68,36 @@ export function useFollowedSession(sessionId: string): FollowedSession {
     },
   });
 
+  const feed = useSessionsFeed();
+  const connection = isShared ? feed.connection : own;
+  const change = isShared ? feed.changes.get(sessionId) : undefined;
+  const [known] = useState(change); // older than the session that is loaded first
   const timeline = followed.phase === "present" ? followed.timeline : null;
+  const catchUp = useEffectEvent(async (changed: Session): Promise<void> => {
+    const head = timeline?.head ?? 0;
+    const isNear = changed.last_seq > head && changed.last_seq - head <= EVENTS_AT_ONCE;
+    if (!isNear || changed.generation !== generation) return;
+    const { events } = await listEvents(sessionId, { after_seq: head, limit: EVENTS_AT_ONCE });
+    dispatch({ kind: "page", generation: changed.generation, events });
+  });
+  useEffect(() => {
+    if (change === undefined || change === known) return;
+    let isNewest = true;
+    const changed = change.session;
+    if (changed === null) dispatch({ kind: "gone" });
+    else
+      void catchUp(changed)
+        .catch(() => {}) // then the rows load their events
+        .then(() => isNewest && dispatch({ kind: "found", session: changed }));
+    return () => {
+      isNewest = false;
+    };
+  }, [change, known]);
+  const loadAgain = useEffectEvent(() => isShared && void query.refetch());
+  useEffect(() => {
+    if (connection === "live") loadAgain(); // the session may have changed before the feed began
+  }, [connection]);
+
   const show = useCallback(
     (seqs: readonly number[]) => {
       shown.current = seqs;

@@ -39,12 +39,32 @@ export type Route =
       readonly query: string | null;
       readonly part: SessionPart;
     }
+  | { readonly view: "beside"; readonly pair: Pair }
   | { readonly view: "code"; readonly code: string; readonly place: string | null }
   | { readonly view: "unknown" };
 
 export const SESSION_PARTS = ["conversation", "changes", "runs", "raw"] as const;
 /** A part of the page of a session. */
 export type SessionPart = (typeof SESSION_PARTS)[number];
+
+/** The event that the address names on a side, and the search query by which it was found. */
+export interface SidePlace {
+  readonly seq: number | null;
+  readonly query: string | null;
+}
+
+/** Two sessions beside each other. */
+export interface Pair {
+  readonly ids: readonly [string, string];
+  readonly at: readonly [SidePlace, SidePlace];
+  /** Whether they are shown as a table instead. */
+  readonly isCompared: boolean;
+}
+
+/** The parameters of the address with the event of each side. */
+const AT = ["left", "right"] as const;
+const NOWHERE: SidePlace = { seq: null, query: null };
+const SEQ = /^[1-9][0-9]{0,14}$/;
 
 export function parseRoute(hash: string): Route {
   const fragment = hash.replace(/^#/, "");
@@ -58,11 +78,12 @@ export function parseRoute(hash: string): Route {
   if (first === "cost" && sessionId === undefined) return { view: "cost", place: parseCost(parameters) };
   if (first === "search" && sessionId === undefined)
     return { view: "search", filter: parseSearch(parameters) };
+  if (first === "beside") return parsePair(parts.slice(1), parameters);
   if (first !== "sessions") return { view: "unknown" };
   if (sessionId === undefined) return { view: "sessions", list: parseList(parameters) };
   const part = oneOf(SESSION_PARTS, seqWord ?? "conversation");
   if (part !== null && seq === undefined) return { view: "session", sessionId, seq: null, query: null, part };
-  if (seqWord === "seq" && /^[1-9][0-9]{0,14}$/.test(seq ?? "")) {
+  if (seqWord === "seq" && SEQ.test(seq ?? "")) {
     const query = parameters.get("q") || null;
     return { view: "session", sessionId, seq: Number(seq), query, part: "conversation" };
   }
@@ -127,6 +148,19 @@ export function partLink(sessionId: string, part: SessionPart): string {
   return part === "conversation" ? sessionLink(sessionId) : `${sessionLink(sessionId)}/${part}`;
 }
 
+/** Return a link to two sessions beside each other. */
+export function besideLink({ ids, at, isCompared }: Partial<Pair> & Pick<Pair, "ids">): string {
+  const base = `#/beside/${ids.map(encodeURIComponent).join("/")}`;
+  const places = AT.flatMap((name, side) => {
+    const { seq, query } = at?.[side] ?? NOWHERE;
+    return [
+      [name, seq === null ? null : String(seq)] as const,
+      [`${name}_q`, seq === null ? null : query] as const,
+    ];
+  });
+  return linkTo(isCompared ? `${base}/compare` : base, Object.fromEntries(places));
+}
+
 /** Return a link as an address to copy. */
 export function addressOf(link: string): string {
   return new URL(link, window.location.href).href;
@@ -142,6 +176,17 @@ function parseCode(text: string): Route {
   const at = text.indexOf("/");
   if (at < 0) return { view: "code", code: decode(text), place: null };
   return { view: "code", code: decode(text.slice(0, at)), place: `#${text.slice(at)}` };
+}
+
+function parsePair([left, right, word, more]: readonly string[], parameters: URLSearchParams): Route {
+  const isWhole = left !== undefined && right !== undefined && more === undefined;
+  if (!isWhole || !(word === undefined || word === "compare")) return { view: "unknown" };
+  const placeOf = (name: (typeof AT)[number]): SidePlace => {
+    const seq = parameters.get(name) ?? "";
+    return SEQ.test(seq) ? { seq: Number(seq), query: parameters.get(`${name}_q`) || null } : NOWHERE;
+  };
+  const at = [placeOf("left"), placeOf("right")] as const;
+  return { view: "beside", pair: { ids: [left, right], at, isCompared: word === "compare" } };
 }
 
 function parseList(query: URLSearchParams): ListAddress {

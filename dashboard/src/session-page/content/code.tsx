@@ -1,7 +1,7 @@
 import { lazy, memo } from "react";
 import { CopyButton } from "../../ui/copy-button";
 import { Late } from "../../ui/late";
-import { Clipped } from "../../ui/text";
+import { Clipped, scrollByKeys } from "../../ui/text";
 
 const Highlighted = lazy(() => import("./highlighted"));
 
@@ -15,7 +15,7 @@ export const Code = memo(function Code({ text, language }: { text: string; langu
       </div>
       <Clipped text={text}>
         {(shown) => (
-          <pre dir="ltr">
+          <pre dir="ltr" ref={scrollByKeys}>
             <code>
               {language === null ? (
                 shown

@@ -1,4 +1,5 @@
 import { memo, useContext } from "react";
+import { useSessionPlace } from "../../hooks/session-place";
 import { QuestionContext } from "../../questions/question-context";
 import type { CallGroup } from "../../state/call-groups";
 import { linesOf } from "../../state/changed-files";
@@ -14,7 +15,6 @@ import {
 } from "../../text/format";
 import { DIAGNOSTIC_MEANING, LATE_MEANING } from "../../text/meanings";
 import { subjectOf } from "../../text/questions";
-import { sessionLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
 import { Icon } from "../../ui/icons";
 import { LineCounts } from "../../ui/line-counts";
@@ -38,6 +38,7 @@ interface EventRowProps {
 export const EventRow = memo(function EventRow(props: EventRowProps) {
   const { row, sessionId, isOpen, onToggleFold } = props;
   const { event, depth } = row;
+  const { link } = useSessionPlace();
   const onToggle = () => props.onToggle(row.seq);
   const { group } = row;
   return (
@@ -54,11 +55,7 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
           className={`event event-${event.kind} ${event.late ? "is-late" : ""}`}
           data-depth={Math.min(depth, 6)}
         >
-          <a
-            className="event-seq number"
-            href={sessionLink(sessionId, row.seq)}
-            title={`Link to event ${row.seq}`}
-          >
+          <a className="event-seq number" href={link(sessionId, row.seq)} title={`Link to event ${row.seq}`}>
             {row.seq}
           </a>
           <div className="event-body">
@@ -100,13 +97,10 @@ interface CallGroupLineProps {
 function CallGroupLine({ group, row, sessionId, onToggle }: CallGroupLineProps) {
   const known = useContext(ChangedLines);
   const lines = group.isOpen ? [] : group.calls.flatMap((seq) => known.get(seq) ?? []);
+  const { link } = useSessionPlace();
   return (
     <div className="event call-group" data-testid="call-group">
-      <a
-        className="event-seq number"
-        href={sessionLink(sessionId, row.seq)}
-        title={`Link to event ${row.seq}`}
-      >
+      <a className="event-seq number" href={link(sessionId, row.seq)} title={`Link to event ${row.seq}`}>
         {row.seq}
       </a>
       <button

@@ -2,6 +2,7 @@ import { type ReactNode, useEffect, useEffectEvent, useMemo, useRef, useState } 
 import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
 import { usePlaceLeft } from "../../hooks/left-place";
+import { useSessionPlace } from "../../hooks/session-place";
 import { useKeys } from "../../hooks/use-keys";
 import { goTo, replaceRoute } from "../../hooks/use-route";
 import { useSeen } from "../../hooks/use-seen";
@@ -41,6 +42,8 @@ interface TimelineViewProps {
   readonly outline: Outline;
   /** The ways to the other parts of the session, beside the field to find in it. */
   readonly tabs: ReactNode;
+  /** What tells these events from those of another session on the page. */
+  readonly label?: string;
   onShow(seqs: readonly number[]): void;
   /** What needs the reader first, above the events. */
   readonly children?: ReactNode;
@@ -51,6 +54,7 @@ export function TimelineView(props: TimelineViewProps) {
   const { session, timeline, seq, query, outline, onShow, children } = props;
   const { show } = useToasts();
   const { session_id: sessionId, generation, state, run } = session;
+  const { link } = useSessionPlace();
   const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
   const back = left?.generation === generation ? left : null;
   const [wanted, setWanted] = useState<Target | null>(() => firstTarget(seq, back));
@@ -108,7 +112,7 @@ export function TimelineView(props: TimelineViewProps) {
     const within = Math.min(Math.max(1, to), Math.max(1, timeline.head));
     setWanted({ seq: within, jump: (wanted?.jump ?? 0) + 1, offset: null });
     setFollowedSeq(within);
-    replaceRoute(sessionLink(sessionId, within, words || undefined));
+    replaceRoute(link(sessionId, within, words || undefined));
   }
 
   async function jumpToFound(query: EventQuery, otherwise: string): Promise<void> {
@@ -149,7 +153,7 @@ export function TimelineView(props: TimelineViewProps) {
   function toEnd(): void {
     setWanted(null);
     setFollowedSeq(null);
-    replaceRoute(sessionLink(sessionId));
+    replaceRoute(link(sessionId));
     setEndJumps((count) => count + 1);
   }
   useKeys({
@@ -165,7 +169,7 @@ export function TimelineView(props: TimelineViewProps) {
   });
 
   return (
-    <section className="timeline" aria-label="Events">
+    <section className="timeline" aria-label={props.label ?? "Events"}>
       <div className="tab-bar">
         {props.tabs}
         <FindBar
