@@ -32,7 +32,7 @@ COMMANDS_INTRODUCTION = """\
 This page lists every `ao-*` command with its arguments, options and examples, as `--help` prints
 them.
 
-`ao NAME` runs the command `ao-NAME`, and `ao` lists all of them.
+`ao NAME` runs the command `ao-NAME`, and `ao help` lists all of them.
 
 The commands are installed with the package. They are also files of the
 [plugin](../../plugins/agent-orchestrator/README.md), where each of them runs alone with

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import os
 import re
 import select
+import struct
+import termios
 from typing import Self
 
 from tests.commands.processes import Process, is_waiting
@@ -50,8 +54,17 @@ class Terminal:
         return self._process.wait(WATCHDOG_SECONDS)
 
     @property
+    def output(self) -> str:
+        """All that was written to the terminal, up to the last whole character."""
+        return codecs.getincrementaldecoder("utf-8")().decode(self._seen)
+
+    @property
     def screen(self) -> str:
         return self._seen.decode().replace("\r\n", "\n")
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Set the size of the terminal, and tell the command."""
+        fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
 
     def types(self, text: str) -> None:
         os.write(self._descriptor, text.encode())
@@ -59,7 +72,7 @@ class Terminal:
     def shows(self, text: str) -> None:
         """Wait until the text is on the screen."""
         while text not in self.screen:
-            assert self._read(), f"{text!r} is not on the screen: {self.screen!r}"
+            assert self.reads(), f"{text!r} is not on the screen: {self.screen!r}"
 
     def asks(self, question: str) -> None:
         """Wait until the command has printed the question and waits for an answer.
@@ -71,13 +84,13 @@ class Terminal:
 
     def end(self) -> tuple[int, str]:
         """Wait until the command ends; return its exit code and all output on the screen."""
-        while self._read():
+        while self.reads():
             pass
         code = self.wait()
         assert "Traceback" not in self.screen, self.screen
         return code, without_notes_of_waiting(self.screen)
 
-    def _read(self) -> bool:
+    def reads(self) -> bool:
         """Read the next output; return False once the command has closed the terminal."""
         assert select.select([self._descriptor], [], [], WATCHDOG_SECONDS)[0], self.screen
         try:

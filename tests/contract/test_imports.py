@@ -17,6 +17,7 @@ ALWAYS = {
         "claude_agent_sdk",
         "fastapi",
         "mcp",
+        "prompt_toolkit",
         "psutil._common",
         "pydantic",
         "pygments",

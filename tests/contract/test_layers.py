@@ -28,8 +28,9 @@ SERVICE_ROOMS = [
     "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "mcp", "console", "sessions", "upkeep", "history.importer", "runs", "acp", "claude",
-    "codex", "history.formats.claude", "history.formats.codex", "history.formats.copilot",
+    "cli", "board", "board.view", "board.state", "mcp", "console", "sessions", "upkeep",
+    "history.importer", "runs", "acp", "claude", "codex", "history.formats.claude",
+    "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
     "history.formats", "history", "transcripts", "rpc", "executors", "outbox", "agents", "client",
     "events", "machine", "config", "session_client", "shared",

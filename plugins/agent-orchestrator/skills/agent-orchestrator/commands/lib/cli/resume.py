@@ -23,21 +23,17 @@ from ..console.run_options import (
     run_options,
 )
 from ..machine.environment import parent_session_id
-from ..sessions.next_run import Given, find_continuation, find_process, make_room, plan_next
+from ..sessions.next_run import Given, find_continuation, plan_next
 from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import by_hand, checked_name, is_by_hand, refuse_own, resolve
-from ..sessions.start import NewRun, SessionRunningError, start_next_run, start_session
+from ..sessions.resume import INSTEAD, resume_session
+from ..sessions.start import NewRun, SessionRunningError, start_session
 
 EXAMPLES = """\
   ao-resume fix-login -p 'Now the logout test.'
   ao-resume 3f2a -p 'Continue.' --model opus
   ao-resume count -p 'three four'
   ao-resume fix-login --fork fix-logout -p 'Now the logout test.'"""
-
-_INSTEAD = (
-    "end it there, continue the session as another one with --fork NAME, or add --takeover, which "
-    "does not end that program"
-)
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
@@ -140,12 +136,10 @@ def main(
             notify=notify,
         )
         if fork is None:
-            make_room(manager, found, takeover=takeover)
-            if not takeover and found["status"] != "running":
-                _refuse_open(found, new)
-            hold_interrupts()
             try:
-                run = start_next_run(manager, found, new, takeover=takeover)
+                run = resume_session(
+                    manager, found, new, takeover=takeover, before_start=hold_interrupts
+                )
             except SessionRunningError as exc:
                 raise CommandError(_is_running(exc.session)) from exc
         else:
@@ -160,18 +154,9 @@ def main(
             sys.exit(watch(manager, run, as_json=as_json))
 
 
-def _refuse_open(session: Json, new: NewRun) -> None:
-    process = find_process(session, new.spec.executor, new.continues)
-    if process is not None:
-        raise CommandError(
-            f"session {session['session_name']!r} is open in a program that was started by hand on "
-            f"this machine ({process}): {_INSTEAD}"
-        )
-
-
 def _is_running(session: Json) -> str:
     if is_by_hand(session):
-        return f"{by_hand(session)}: {_INSTEAD}"
+        return f"{by_hand(session)}: {INSTEAD}"
     where = f" on {session['host']}" if session["host"] else ""
     since = local_time(session["started_at"])
     return (

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 
@@ -26,20 +23,11 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, note, once, one_line, tell, tell_waiting
+from ..console.output import answer, answer_json, note, one_line, tell
 from ..machine.environment import parent_session_id, state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
-from ..runs.stop import (
-    clear_dead,
-    clear_remains,
-    deliver_left,
-    find_registered,
-    request_stop,
-    signal_supervisor,
-    wait_for_supervisor,
-)
+from ..runs.stop import clear_remains
 from ..session_client import SessionClientError, SessionNotFoundError
-from ..sessions.follow import wait_for
 from ..sessions.listing import Listing
 from ..sessions.resolve import (
     ambiguous,
@@ -51,6 +39,7 @@ from ..sessions.resolve import (
     resolve,
     state_of,
 )
+from ..sessions.stop import ask_supervisor, stop_sessions
 from ..shared.counted import counted
 
 EXAMPLES = """\
@@ -61,8 +50,6 @@ EXAMPLES = """\
   ao-stop --all --yes"""
 
 STOP_SECONDS = 30.0
-LOOK_SECONDS = 2.0
-"""Pause between two looks for supervisors that die while we wait for them."""
 
 
 @click.command(cls=Command, examples=EXAMPLES, finds=CHANGES)
@@ -138,7 +125,7 @@ def main(
             for session in others:
                 note(f"{by_hand(session)}: end its turn there; ao-stop stops only runs of ao-new")
             found = [session for session in found if session not in others]
-            ended = _stop(manager, found, timeout)
+            ended = stop_sessions(manager, found, timeout_seconds=timeout, tell=note)
         except SessionNotFoundError:
             raise
         except SessionClientError as exc:
@@ -202,64 +189,6 @@ def _confirm(sessions: list[Json]) -> None:
         raise CommandError("nothing was stopped")
 
 
-def _stop(manager: ManagerClient, sessions: list[Json], timeout_seconds: float) -> list[Json]:
-    """Request the stops, clean up after dead supervisors, and return the sessions that ended."""
-    state = state_dir()
-    asked: list[Registered] = []
-    for session in sessions:
-        _clear(manager, session, state)
-        if session["status"] == "running":
-            request_stop(manager, session, state)
-        else:  # its supervisor may live: it was lost, or waits for notices, or is about to
-            asked += [
-                entry
-                for entry in find_registered(state, session_id=session["session_id"])
-                if session["reason"] == "lost" or entry.run.waits or entry.is_supervised
-            ]
-    heard = [_ask(entry) for entry in asked]
-    gone = [
-        is_asked and wait_for_supervisor(entry, state, timeout_seconds=timeout_seconds)
-        for entry, is_asked in zip(asked, heard, strict=True)
-    ]
-    # Such a supervisor may have opened the next run just before it was asked.
-    for session in (manager.get_session(entry.run.session_id) for entry in asked):
-        if session["status"] == "running":
-            request_stop(manager, session, state)
-    ended = list(_wait(manager, sessions, state, timeout_seconds=timeout_seconds))
-    left = {e.run.session_id for e, is_gone in zip(asked, gone, strict=True) if not is_gone}
-    return [session for session in ended if session["session_id"] not in left]
-
-
-def _clear(manager: ManagerClient, session: Json, state: Path) -> None:
-    """Clean up after dead supervisors of a session."""
-    count = clear_dead(manager, session, state)
-    if count is not None:
-        note(
-            f"the supervisor of {session['session_name']!r} had died: "
-            f"{counted(count, 'process')} stopped"
-        )
-
-
-def _wait(
-    manager: ManagerClient, sessions: list[Json], state: Path, *, timeout_seconds: float
-) -> Iterator[Json]:
-    """Yield each session as it ends, or as its supervisor here is found dead."""
-    deadline = time.monotonic() + timeout_seconds
-    left = {session["session_id"]: session for session in sessions}
-    tell = once(tell_waiting)
-    while left:
-        seconds = min(LOOK_SECONDS, max(0.0, deadline - time.monotonic()))
-        waiting = [*left.values()]
-        for session in wait_for(manager, waiting, timeout_seconds=seconds, on_outage=tell):
-            del left[session["session_id"]]
-            yield session
-        if time.monotonic() >= deadline:
-            return
-        for session in left.values():
-            _clear(manager, session, state)
-            deliver_left(manager, session, state)
-
-
 def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: bool) -> int:
     """Signal the supervisors on this machine of the sessions that these arguments name.
 
@@ -273,7 +202,7 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: 
         for entry in with_descendants(registered, entries) if tree else entries:
             if entry.is_dead:
                 clear_remains(entry, state_dir())
-            elif _ask(entry):
+            elif ask_supervisor(entry, note):
                 tell(one_line(f"asked the supervisor of {entry.run.session_name} to stop"))
             else:
                 exit_code = NOT_FOUND
@@ -283,17 +212,6 @@ def _signal(arguments: tuple[str, ...], config: Config, *, tree: bool, as_json: 
     if as_json:
         answer_json([])
     return exit_code
-
-
-def _ask(entry: Registered) -> bool:
-    """Signal a supervisor to stop. Return whether it could be signalled from here."""
-    if signal_supervisor(entry):
-        return True
-    note(
-        f"the supervisor of {entry.run.session_name!r} runs on {entry.run.host}, in another "
-        f"container or machine: stop it there: ao-stop {entry.run.session_id}"
-    )
-    return False
 
 
 def _meant(registered: list[Registered], argument: str, config: Config) -> list[Registered]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import click
 
+from ..client.usage import usage_query
 from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
@@ -15,7 +16,7 @@ from ..console.output import answer_json, local_parts, note, short_id
 from ..console.screen import screen_of
 from ..console.since import Since
 from ..console.usage_table import age_of_prices, lines
-from ..machine.time_zone import start_of, today, zone_name
+from ..machine.time_zone import today
 
 EXAMPLES = """\
   ao-usage
@@ -31,7 +32,6 @@ _UNKNOWN = {"project": "(no project)", "agent": "(no agent)", "model": "unknown"
 MAX_ROWS = 10_000
 TIMEOUT_SECONDS = 60.0
 """Time for the manager to sum up several million requests."""
-_EVER = "1970-01-01T00:00:00+00:00"
 
 
 @click.command(cls=Command, examples=EXAMPLES)
@@ -93,16 +93,12 @@ def main(by: str, since: date | None, limit: int, as_json: bool) -> None:
 
 
 def _read(by: str, since: date | None, limit: int) -> dict[str, Any]:
-    offset = datetime.now(UTC).astimezone().utcoffset() or timedelta()
-    name = zone_name()
-    query = {
-        "bucket": by if by in BUCKETS else "all",
-        "group": "none" if by in BUCKETS else by,
-        "since": _EVER if since is None else start_of(since).isoformat(),
-        "limit": str(limit),
-        "utc_offset_minutes": str(offset // timedelta(minutes=1)),
-        **({"time_zone": name} if name else {}),
-    }
+    query = usage_query(
+        bucket=by if by in BUCKETS else "all",
+        group="none" if by in BUCKETS else by,
+        since=since,
+        limit=limit,
+    )
     config = configure(None, must_exist=False)
     with open_manager(config, for_people=True, timeout_seconds=TIMEOUT_SECONDS) as manager:
         return manager.report_usage(query)

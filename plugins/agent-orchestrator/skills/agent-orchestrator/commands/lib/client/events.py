@@ -26,7 +26,9 @@ def events_before(
         seq = events[-1]["seq"] if events else seq
 
 
-def newest_events(manager: ManagerClient, session_id: str, event_type: str) -> list[Json]:
-    """Return the last events of a type, newest first, up to `MAX_PAGE`."""
-    query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(MAX_PAGE)}
+def newest_events(
+    manager: ManagerClient, session_id: str, event_type: str, *, limit: int = MAX_PAGE
+) -> list[Json]:
+    """Return the last events of a type, newest first, up to `limit`."""
+    query = {"event_type": event_type, "before_seq": str(2**63 - 1), "limit": str(limit)}
     return manager._get("events", list, "GET", _path(session_id) + "/events" + _query(query))

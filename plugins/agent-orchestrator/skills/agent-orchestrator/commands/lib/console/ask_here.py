@@ -20,7 +20,7 @@ import click
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError
 from ..sessions.errors import SessionError
-from ..sessions.question_words import SHORT, decision_words
+from ..sessions.question_words import SHORT, decision_words, read_answer, ways_to_answer
 from ..sessions.questions import give_answer
 from .output import exact_line, one_line
 from .progress import Display
@@ -123,21 +123,13 @@ class TerminalQuestions:
         return {"answers": {item["id"]: self._answer(event, item) for item in event["items"]}}
 
     def _answer(self, event: Json, item: Json) -> list[str]:
-        labels = [str(option["label"]) for option in item.get("options", [])]
-        many = ", or several as 1,2" if item.get("multiple") else ""
-        own = "your own words" if item.get("free", True) else ""
-        how = " or ".join(filter(None, [f"a number{many}" if labels else "", own]))
-        for number, label in enumerate(labels, start=1):
-            click.echo(f"  {item['id']}.{number} {exact_line(label)}", err=True)
+        for number, option in enumerate(item.get("options", []), start=1):
+            click.echo(f"  {item['id']}.{number} {exact_line(str(option['label']))}", err=True)
+        help_text = f"{one_line(item['text'])} ({ways_to_answer(item)}; {_ELSEWHERE})"
         while True:
-            text = self._read(event, f"{one_line(item['text'])} ({how}; {_ELSEWHERE})")
-            numbers = text.replace(" ", "").split(",")
-            if all(number.isdecimal() for number in numbers):
-                is_one_or_many = len(numbers) == 1 or item.get("multiple")
-                if is_one_or_many and all(0 < int(n) <= len(labels) for n in numbers):
-                    return [labels[int(n) - 1] for n in dict.fromkeys(numbers)]
-            elif text and item.get("free", True):
-                return [text]
+            answer = read_answer(item, self._read(event, help_text))
+            if answer is not None:
+                return answer
 
     def _read(self, event: Json, prompt: str) -> str:
         """Read one line.

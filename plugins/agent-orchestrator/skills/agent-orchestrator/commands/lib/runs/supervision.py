@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -109,14 +109,10 @@ class Supervisor:
         a = self._assignment
         delivery = delivery_of(self._manager, self._outbox)
         delivery.start()
-<<<<<<< ours
-        mirror = Mirror(self._manager, self._outbox) if a.spec.transcripts else None
-=======
         # Otherwise it gets only the name of the conversation.
         keeps_lines = find_executor(a.spec.executor).keeps_transcript
         is_mirrored = a.spec.transcripts or not keeps_lines
-        mirror = Mirror(self._manager, outbox) if is_mirrored else None
->>>>>>> theirs
+        mirror = Mirror(self._manager, self._outbox) if is_mirrored else None
         executor = create_executor(self._execution(mirror))
         requests = Requests(
             a,

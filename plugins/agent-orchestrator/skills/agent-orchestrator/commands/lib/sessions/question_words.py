@@ -38,6 +38,28 @@ def decision_words(event: Mapping[str, Any]) -> str:
     return words
 
 
+def read_answer(item: Mapping[str, Any], text: str) -> list[str] | None:
+    """Return what a typed text answers to an item: numbers of options, or the person's own words.
+
+    Return None if it is neither.
+    """
+    labels = [str(option["label"]) for option in item.get("options", [])]
+    numbers = text.replace(" ", "").split(",")
+    if all(number.isdecimal() for number in numbers):
+        is_one_or_many = len(numbers) == 1 or item.get("multiple")
+        if is_one_or_many and all(0 < int(number) <= len(labels) for number in numbers):
+            return [labels[int(number) - 1] for number in dict.fromkeys(numbers)]
+        return None
+    return [text] if text and item.get("free", True) else None
+
+
+def ways_to_answer(item: Mapping[str, Any]) -> str:
+    """Return what a person can type as the answer to an item, which `read_answer` reads."""
+    many = ", or several as 1,2" if item.get("multiple") else ""
+    own = "your own words" if item.get("free", True) else ""
+    return " or ".join(filter(None, [f"a number{many}" if item.get("options") else "", own]))
+
+
 def payload_words(payload: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     """Return an answer in words, with the label of the choice that it takes."""
     answers = payload.get("answers")
