@@ -13,7 +13,7 @@ from tests.browser.filled_sessions import append, call, create, result, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
-TASKS = "What is left:\n\n- [x] read the test\n- [ ] mend the login\n  - [ ] and the logout\n"
+TASKS = "Left:\n\n- [x] read the test\n- [ ] fix the login\n  - [ ] and the logout\n"
 
 
 @pytest.mark.parametrize("colors", ["light", "dark"])
@@ -26,7 +26,7 @@ def test_short_running_session_is_accessible_and_can_be_stopped(
     append(
         api,
         "s",
-        says("Go on.", role="user"),
+        says("Continue.", role="user"),
         says(TASKS),
         use,
         call(2, "Bash", {"command": "ls"}, **inner),

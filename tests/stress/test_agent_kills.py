@@ -133,7 +133,9 @@ class _Round:
                     kill(process.pid)
                 return bool(processes)
         session = self.scene.records.get_session(self._session_id)
-        return session["status"] == "running" and request_stop(self.scene.records, session)
+        return session["status"] == "running" and request_stop(
+            self.scene.records, session, self.scene.state_dir
+        )
 
     def _processes(self) -> set[psutil.Process]:
         """Return the processes of the agent; none before its run is registered."""

@@ -1,7 +1,7 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import { loadSessions } from "../api/routes";
-import { useSeenMarks } from "../hooks/seen-marks-provider";
 import { seekBeside, useSoughtBeside } from "../hooks/seek-beside";
+import { useSeenMarks } from "../hooks/seen-marks-provider";
 import { useActs } from "../hooks/use-acts";
 import type { Route } from "../text/route";
 import { StopDialog } from "../ui/stop-dialog";

@@ -89,7 +89,7 @@ export function pathIn(project: string | null, path: string): string {
 }
 
 /** Return the sum of the known counts; null if none is known. */
-function sum(counts: readonly (number | null)[]): number | null {
+export function sum(counts: readonly (number | null)[]): number | null {
   const known = counts.filter((count) => count !== null);
   return known.length === 0 ? null : known.reduce((total, count) => total + count, 0);
 }
