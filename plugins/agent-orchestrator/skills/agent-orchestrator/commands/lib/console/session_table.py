@@ -23,6 +23,7 @@ PLAIN = ("NAME", "STATE", "AGENT", "LAST ACTIVITY", "PROJECT", "ID")
 """Columns for a file or a pipe, on which scripts rely."""
 _COLOURS = {"running": "cyan", "waiting": "yellow", "finished": "green", "stopped": "yellow"}
 _GAP = "  "
+_ARROW = " → "
 _MAX_NAME = 24
 _MIN_NAME = 16
 _MIN_WHAT = 20
@@ -49,6 +50,8 @@ def lines(
     widths = {column: max(cells_of(row[column]) for row in (header, *rows)) for column in columns}
     if screen.width is not None and not is_wide:
         widths = _fitted(widths, screen.width)
+        for row, (session, _) in zip(rows, listed, strict=True):
+            row["WHAT"] = what(session, widths["WHAT"])
     yield screen.styled(_line(header, widths, {}), bold=True)
     for row, (session, _) in zip(rows, listed, strict=True):
         looks: Looks = {
@@ -75,9 +78,12 @@ def row_of(session: Session, depth: int, now: datetime) -> Row:
     }
 
 
-def what(session: Session) -> str:
-    """Return the subject of a session, then its outcome or the thing that it waits for."""
-    about = session.get("title") or session.get("prompt") or ""
+def what(session: Session, width: int | None = None) -> str:
+    """Return the subject of a session, then its outcome or the thing that it waits for.
+
+    With a width, a long subject is cut, so that at least half of the cells are for the outcome.
+    """
+    about = one_line(session.get("title") or session.get("prompt") or "")
     attention: dict[str, Any] = session.get("attention") or {}
     text = attention.get("text") or ""
     if session["status"] == "running":
@@ -86,7 +92,10 @@ def what(session: Session) -> str:
         end = f"denied: {text}"
     else:
         end = session.get("outcome")
-    return one_line(" → ".join(part for part in (about, end) if part))
+    end = one_line(end or "")
+    if width is not None and end:
+        about = cut(about, max(width // 2, width - cells_of(_ARROW) - cells_of(end)))
+    return _ARROW.join(part for part in (about, end) if part)
 
 
 def took_seconds(session: Session, now: datetime) -> float | None:
