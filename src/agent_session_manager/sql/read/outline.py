@@ -30,7 +30,7 @@ LOOKBACK_EVENTS = 10_000
 """Maximum number of events before a page among which the begin of a call is sought."""
 _ROWS_AT_ONCE = 200
 _WITH_ENTRY = frozenset({CALL_DENIED, "subagent_start", "session_stop"})
-_TOLD = re.compile(r'"(?:error|diff)":')
+_TOLD = re.compile(r'"(?:error|diff)":(?!null)')
 _OF_USER = '"role":"user"'
 _ID = re.compile(r'"tool_use_id":"((?:[^"\\]|\\.)*)"')
 """The id of a call in stored fields. Text in a string has a backslash before its quotes."""
