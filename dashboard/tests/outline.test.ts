@@ -90,7 +90,7 @@ test("nearest event is found in both directions", () => {
   expect([nearest([8, 2, 5], 5, 1), nearest([8, 2, 5], 5, -1), nearest([2], 5, 1)]).toEqual([8, 2, null]);
 });
 
-test("ticks stand at their part of the session, the gravest where several do, neighbours as one", () => {
+test("ticks show the gravest, and neighbours of a kind as one", () => {
   expect(ticksOf({ entries: ENTRIES, through: 100_000 })).toEqual([{ from: 0, to: 8, kind: "bad" }]);
   expect(ticksOf({ entries: ENTRIES, through: 14 }).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
   expect(ticksOf({ entries: ENTRIES, through: 0 })).toEqual([]);

@@ -1,72 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Arrangement, Arranger, type Way } from "../src/state/arranger";
-import { rowKey, toggledFold } from "../src/state/call-groups";
-import { countOf, seqIn } from "../src/state/gaps";
-import { everything, type Passing } from "../src/state/outline";
 import type { Row } from "../src/state/rows";
-import { addEvents, emptyTimeline, eventAt, raiseHead, type Timeline } from "../src/state/timeline";
+import { addEvents, emptyTimeline, eventAt, raiseHead } from "../src/state/timeline";
 import type { SessionEvent, WireEvent } from "../src/wire";
+import { arranged, calls, forest, inside, post, pre, type Shown, timeline } from "./arranged";
 import { anEvent } from "./support";
-
-function timeline(...wires: Partial<WireEvent>[]): Timeline {
-  return addEvents(
-    emptyTimeline,
-    wires.map((wire, place) => anEvent(place + 1, wire)),
-  );
-}
-
-const pre = (tool_use_id: string, more: Partial<WireEvent> = {}) => ({
-  event_type: "pre_tool",
-  tool_name: "Bash",
-  tool_use_id,
-  ...more,
-});
-const post = (tool_use_id: string, more: Partial<WireEvent> = {}) => ({
-  ...pre(tool_use_id, more),
-  event_type: "post_tool",
-});
-
-const WAY: Way = { state: "running", run: 1, open: new Set(), isFlat: false, folded: 0, passing: everything };
-
-interface Shown extends Arrangement {
-  /** The seqs of the lines, with each of the missing events. */
-  readonly seqs: readonly number[];
-  readonly rows: ReadonlyMap<number, Row>;
-  /** Return the seq that is shown for a seq. */
-  shownBy(seq: number): number;
-}
-
-/** Arrange a timeline: without folds around calls, as all rows pass. */
-function arranged(
-  timeline: Timeline,
-  { open = [], ...way }: Partial<Omit<Way, "open">> & { open?: string[] } = {},
-  arranger = new Arranger(),
-): Shown {
-  const keys = new Set(open.map((id) => (id.includes(":") ? id : `1 ${id}`)));
-  const arrangement = arranger.arrange(timeline, { ...WAY, ...way, open: keys });
-  const { lines } = arrangement;
-  return {
-    ...arrangement,
-    seqs: lines.flatMap((line) =>
-      line.kind === "gap"
-        ? Array.from({ length: countOf(line) }, (_, place) => seqIn(line, place))
-        : [line.seq],
-    ),
-    rows: new Map(
-      lines.flatMap((line) => (line.kind === "call" || line.kind === "event" ? [[line.seq, line]] : [])),
-    ),
-    shownBy(seq) {
-      const line = lines[arrangement.placeOf(seq)];
-      return line === undefined || line.kind === "gap" ? seq : line.seq;
-    },
-  };
-}
-
-/** Arrange a timeline as the page does without a filter. */
-function folded(timeline: Timeline, way: Parameters<typeof arranged>[1] = {}): Shown {
-  return arranged(timeline, { ...way, passing: null });
-}
 
 function callAt(rows: ReadonlyMap<number, Row>, seq: number) {
   const row = rows.get(seq);
@@ -152,8 +90,6 @@ test("each run has one border, also with late events of older runs", () => {
 function drawn({ seqs, rows }: Shown): string {
   return seqs.map((seq) => ".".repeat(rows.get(seq)?.depth ?? 0) + seq).join(" ");
 }
-
-const inside = (parent: string) => ({ parent_tool_use_id: parent });
 
 test.each<{ name: string; wires: Partial<WireEvent>[]; open: string[]; rows: string }>([
   {
@@ -249,38 +185,6 @@ test.each([
   expect(wires.map((_wire, index) => shownBy(index + 1))).toEqual(seqs);
 });
 
-/** Random calls as a run may report them: with random parents, in any order, with ends and denials, in several pages. */
-const forest = fc
-  .array(
-    fc.record({
-      event_type: fc.constantFrom(
-        "message",
-        "pre_tool",
-        "pre_tool",
-        "post_tool",
-        "permission_denied",
-        "usage",
-      ),
-      tool_use_id: fc.integer({ min: 0, max: 7 }).map((id) => `t${id}`),
-      parent_tool_use_id: fc.option(
-        fc.integer({ min: 0, max: 9 }).map((id) => `t${id}`),
-        { freq: 3 },
-      ),
-      run: fc.constantFrom(1, 1, 1, 2),
-      event_id: fc.constantFrom("a", "b", "c"),
-      after: fc.constantFrom(1, 1, 1, 1, 2, 60),
-    }),
-    { maxLength: 60 },
-  )
-  .map((wires) => {
-    let seq = 0;
-    return wires.map(({ after, ...fields }) => {
-      seq += after;
-      return anEvent(seq, fields);
-    });
-  });
-const calls = fc.uniqueArray(fc.integer({ min: 0, max: 9 }).map((id) => `t${id}`));
-
 test("every seq has one row, below its call, for any loaded events", () => {
   fc.assert(
     fc.property(forest, calls, (events, open) => {
@@ -324,149 +228,9 @@ function depth(rows: Shown["rows"], seq: number): number {
   return rows.get(seq)?.depth ?? 0;
 }
 
-/** What happens to a page of a session: events arrive in any order, pages are forgotten, the way to show it changes. */
-const happening = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant("events"), from: fc.nat(), count: fc.nat(8) }) },
-  fc.record({ kind: fc.constant("forget"), page: fc.nat(4) }),
-  fc.record({ kind: fc.constant("fold"), open: calls }),
-  fc.record({ kind: fc.constant("run"), run: fc.constantFrom(1, 2), isRunning: fc.boolean() }),
-  fc.record({ kind: fc.constant("filter"), modulus: fc.option(fc.constantFrom(1, 2, 3), { freq: 2 }) }),
-  fc.record({ kind: fc.constant("copied"), folded: fc.constantFrom(0, 0, 3) }),
-);
-
-test("arranging step by step is the same as arranging at once", () => {
-  fc.assert(
-    fc.property(forest, fc.array(happening, { maxLength: 30 }), (events, happenings) => {
-      const arranger = new Arranger();
-      let known = raiseHead(emptyTimeline, events.at(-1)?.seq ?? 0);
-      let way: NonNullable<Parameters<typeof arranged>[1]> = {};
-      for (const each of happenings) {
-        if ("from" in each) {
-          const from = each.from % (events.length + 1);
-          known = addEvents(known, events.slice(from, from + each.count));
-        } else if ("page" in each) {
-          known = { ...known, pages: new Map([...known.pages].filter(([page]) => page !== each.page)) };
-        } else if ("open" in each) way = { ...way, open: each.open };
-        else if ("folded" in each) way = { ...way, folded: Math.min(each.folded, known.head) };
-        else if ("run" in each) way = { ...way, run: each.run, state: each.isRunning ? "running" : "lost" };
-        else way = { ...way, passing: each.modulus === null ? null : multiples(each.modulus) };
-        const [stepwise, atOnce] = [arranged(known, way, arranger), arranged(known, way)];
-        expect(stepwise.lines).toEqual(atOnce.lines);
-        for (let seq = 1; seq <= known.head; seq += 1) {
-          expect([seq, stepwise.placeOf(seq)]).toEqual([seq, atOnce.placeOf(seq)]);
-          expect(stepwise.foldsAround(seq)).toEqual(atOnce.foldsAround(seq));
-        }
-      }
-    }),
-  );
-});
-
-function multiples(modulus: number): Passing {
-  const has = (seq: number) => seq % modulus === 0;
-  return { has, within: (first, last) => everything.within(first, last).filter(has) };
-}
-
-test("an event and a page cost the same work, however much is loaded", () => {
-  const work = (loaded: number) => {
-    const arranger = new Arranger();
-    const wires = Array.from({ length: loaded }, (_, at) =>
-      at % 2 === 0 ? pre(`${at}`) : post(`${at - 1}`),
-    );
-    const before = timeline(...wires);
-    const way = { ...WAY, passing: null };
-    const [first] = arranger.arrange(before, way).lines;
-    let reads = 0;
-    for (const page of before.pages.values()) {
-      for (const event of page) {
-        const kind = event?.kind;
-        const counted = () => {
-          reads += 1;
-          return kind;
-        };
-        if (event) Object.defineProperty(event, "kind", { get: counted });
-      }
-    }
-    const after = addEvents(before, [anEvent(loaded + 1, pre("new"))]);
-    expect(arranger.arrange(after, way).lines[0]).toBe(first);
-    return reads;
-  };
-  expect(work(5000)).toBe(work(1000));
-});
-
-test("arranging nested events takes linear time", () => {
-  const steps = (length: number) => {
-    let count = 0;
-    const chain = timeline(
-      ...Array.from({ length }, (_, at) => pre(`t${at}`, at === 0 ? {} : inside(`t${at - 1}`))),
-    );
-    for (const event of [...chain.pages.values()].flat()) {
-      if (event === undefined) continue;
-      const parent = event.parent_tool_use_id;
-      const counted = () => {
-        count += 1;
-        return parent;
-      };
-      Object.defineProperty(event, "parent_tool_use_id", { get: counted });
-    }
-    const open = Array.from({ length }, (_, at) => `t${at}`);
-    expect(arranged(chain, { open }).seqs.length).toBe(length);
-    return count;
-  };
-  expect(steps(3000)).toBeLessThanOrEqual(2 * 3 * steps(1000));
-});
-
-test("folded copied events have one row, without an event, and no placeholders", () => {
-  const whole = raiseHead(timeline({}, pre("a"), post("a"), {}), 6);
-  const copied = (folded: number) => arranged(whole, { state: "lost", folded });
-  const closed = copied(2);
-  expect(closed.seqs).toEqual([1, 3, 4, 5, 6]);
-  expect(closed.lines[0]?.kind).toBe("copied");
-  expect([1, 2, 3, 4].map((seq) => closed.shownBy(seq))).toEqual([1, 1, 3, 4]);
-  expect(copied(0).seqs).toEqual([1, 2, 4, 5, 6]);
-});
-
-const group = (shown: Shown, seq: number) => shown.rows.get(seq)?.group;
-
-test("calls that follow each other fold once all of them have ended", () => {
-  const calls = [pre("a"), post("a"), pre("b", { tool_name: "Read" }), post("b", { error: "no" })];
-  const last = [pre("c"), post("c")];
-  const ended = timeline(...calls, ...last, {});
-  const closed = folded(ended);
-  expect(closed.seqs).toEqual([1, 7]);
-  expect(group(closed, 1)).toMatchObject({ count: 3, words: "2 Bash, 1 Read (1 failed)", seconds: 5 });
-  expect([1, 3, 4, 6, 7].map((seq) => closed.placeOf(seq))).toEqual([0, 0, 0, 0, 1]);
-  const open = folded(ended, { open: [rowKey(3)] });
-  expect([open.seqs, group(open, 1)?.isOpen]).toEqual([[1, 3, 5, 7], true]);
-  expect(folded(timeline(...calls, pre("c"), {})).seqs).toEqual([1, 3, 5, 6]);
-  const atEnd = timeline(...calls, ...last);
-  expect(folded(atEnd).seqs).toEqual([1, 3, 5]);
-  expect(folded(atEnd, { state: "lost" }).seqs).toEqual([1]);
-});
-
-test("a long run of calls is folded in parts, so that few events fill a screen", () => {
-  const calls = Array.from({ length: 150 }, (_, place) => [pre(`${place}`), post(`${place}`)]).flat();
-  expect(folded(timeline(...calls), { state: "lost" }).seqs).toEqual([1, 101, 201]);
-});
-
-test("fold opens by its first row and closes whichever row has opened it", () => {
-  const key = "calls:1-5";
-  expect([...toggledFold(new Set(), key)]).toEqual([rowKey(1)]);
-  expect([...toggledFold(new Set([rowKey(3), rowKey(7), "1 a"]), key)]).toEqual([rowKey(7), "1 a"]);
-  expect([...toggledFold(new Set(["1 a"]), "1 a")]).toEqual([]);
-});
-
 test("usage of a run is part of the row of its end", () => {
   const used = { event_type: "usage", usage: { cost_microdollars: 5 } };
   const { seqs, rows } = arranged(timeline({}, used, { event_type: "session_stop" }));
   expect(seqs).toEqual([1, 3]);
   expect(rows.get(3)?.usage).toEqual({ cost_microdollars: 5 });
-});
-
-test("rows that a filter hides are shown by the row before them", () => {
-  const passing = multiples(2);
-  const { seqs, placeOf } = arranged(raiseHead(timeline({}, {}, {}, {}), 9), { passing });
-  expect([seqs, [1, 2, 3, 4, 8].map(placeOf)]).toEqual([
-    [2, 4, 6, 8],
-    [0, 0, 0, 1, 2],
-  ]);
 });

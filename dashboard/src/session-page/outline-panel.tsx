@@ -1,5 +1,5 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { Fragment, useMemo, useRef } from "react";
+import { Fragment, memo, useMemo, useRef } from "react";
 import { replaceRoute } from "../hooks/use-route";
 import { type Outline, type OutlineLine, outlineLines } from "../state/outline";
 import { shortPath } from "../text/format";
@@ -19,8 +19,14 @@ const KINDS: Readonly<Record<OutlineEntry["kind"], { icon: IconName; word: strin
 };
 const ROW_PX = 27;
 
-/** The outline of a session: one line for each prompt, edit, failure, denial, subagent and end of a run. */
-export function OutlinePanel({ sessionId, outline }: { sessionId: string; outline: Outline }) {
+interface OutlinePanelProps {
+  readonly sessionId: string;
+  readonly outline: Outline;
+}
+
+/** The outline of a session: one line for each prompt, edit, failure, denial, subagent and end of a run. It is memoised,
+ * because the session changes with each event, but its outline seldom does. */
+export const OutlinePanel = memo(function OutlinePanel({ sessionId, outline }: OutlinePanelProps) {
   const lines = useMemo(() => outlineLines(outline.entries), [outline.entries]);
   const scroller = useRef<HTMLUListElement>(null);
   const virtualizer = useVirtualizer({
@@ -51,7 +57,7 @@ export function OutlinePanel({ sessionId, outline }: { sessionId: string; outlin
       </ul>
     </nav>
   );
-}
+});
 
 /** Numbers of the edits of one file that are shown as links. */
 const SHOWN_EDITS = 4;
