@@ -91,12 +91,12 @@ test("nearest event is found in both directions", () => {
 });
 
 test("ticks show the gravest, and neighbours of a kind as one", () => {
-  expect(ticksOf({ entries: ENTRIES, through: 100_000 })).toEqual([{ from: 0, to: 8, kind: "bad" }]);
-  expect(ticksOf({ entries: ENTRIES, through: 14 }).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
-  expect(ticksOf({ entries: ENTRIES, through: 0 })).toEqual([]);
+  expect(ticksOf(ENTRIES, 100_000)).toEqual([{ from: 0, to: 8, kind: "bad" }]);
+  expect(ticksOf(ENTRIES, 14).filter(({ kind }) => kind === "prompt")).toHaveLength(2);
+  expect(ticksOf(ENTRIES, 0)).toEqual([]);
   const many = Array.from({ length: 9000 }, (_, at) => edit(at + 1, "/p/a", 1, 0));
   const failed = entry(4500, "failure", { error: "no" });
-  expect(ticksOf({ entries: [...many, failed], through: 9000 })).toEqual([
+  expect(ticksOf([...many, failed], 9000)).toEqual([
     { from: 0, to: 496, kind: "edit" },
     { from: 496, to: 504, kind: "bad" },
     { from: 504, to: 1000, kind: "edit" },

@@ -89,7 +89,7 @@ export class Arranger {
     const lines = this.#join(numbers, timeline.head, way);
     return {
       lines,
-      placeOf: (seq) => Math.max(0, Math.min(this.#placeOf(seq), lines.length - 1)),
+      placeOf: (seq) => Math.max(0, this.#placeOf(Math.min(seq, timeline.head))),
       foldsAround: (seq) => this.#foldsAround(seq),
     };
   }

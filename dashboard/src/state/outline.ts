@@ -159,13 +159,13 @@ export interface Tick {
 const TICK_PLACES = 125;
 const RANK = { bad: 2, prompt: 1, edit: 0 } as const;
 
-/** Return the marks of an outline: where several fall together the gravest stands, and neighbours of a kind are one. */
-export function ticksOf({ entries, through }: Pick<Outline, "entries" | "through">): readonly Tick[] {
+/** Return the marks: where several fall together the gravest stands, and neighbours of a kind are one. */
+export function ticksOf(entries: readonly OutlineEntry[], head: number): readonly Tick[] {
   const kinds: (Tick["kind"] | undefined)[] = [];
   for (const entry of entries) {
     const kind = isBad(entry) ? "bad" : entry.kind === "prompt" || entry.kind === "edit" ? entry.kind : null;
-    if (kind === null || through === 0) continue;
-    const place = Math.floor(((seqOf(entry) - 1) / through) * TICK_PLACES);
+    if (kind === null || head === 0) continue;
+    const place = Math.floor(((seqOf(entry) - 1) / head) * TICK_PLACES);
     const before = kinds[place];
     if (before === undefined || RANK[kind] > RANK[before]) kinds[place] = kind;
   }

@@ -89,7 +89,8 @@ export function TimelineView(props: TimelineViewProps) {
     [arranger, timeline, state, run, open, isFlat, folded, passes],
   );
   const lines = useMemo(() => linesByRow(outline.entries), [outline.entries]);
-  const ticks = useMemo(() => ticksOf(outline), [outline]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an event moves them little, and the outline follows it
+  const ticks = useMemo(() => ticksOf(outline.entries, timeline.head), [outline]);
 
   const isTargetLoaded = target !== null && eventAt(timeline, target.seq) !== undefined;
   const isTargetCopied = target !== null && target.seq <= count;
