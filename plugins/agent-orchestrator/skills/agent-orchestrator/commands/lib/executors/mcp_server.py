@@ -6,7 +6,6 @@ get at most the agent's permission mode. So an executor allows its agent to call
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,4 +90,6 @@ def other_name(session_id: str) -> str:
 
     It is the same in each run of the session, and no configuration has it by chance.
     """
+    import hashlib  # late: few agents need another name
+
     return f"{NAME}-{hashlib.sha256(session_id.encode()).hexdigest()[:8]}"

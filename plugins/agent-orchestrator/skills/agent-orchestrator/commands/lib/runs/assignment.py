@@ -9,11 +9,13 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..agents.agent import Agent
 from ..executors.base import Continuation, RunSpec
-from .registry import RegisteredRun
+
+if TYPE_CHECKING:  # needed for the type only
+    from .registry import RegisteredRun
 
 READY = "ready"
 """Answer of a supervisor that has taken over the run. Any other answer says why it has not."""
@@ -50,6 +52,8 @@ class Assignment:
 
     def registration(self, marker: str, *, waits: bool = False) -> RegisteredRun:
         """Return the entry of the run in the registry, for a supervisor that is this process."""
+        from .registry import RegisteredRun  # late: a command only makes the assignment
+
         return RegisteredRun(
             session_id=self.session_id,
             session_name=self.session_name,
