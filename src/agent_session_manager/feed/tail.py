@@ -109,7 +109,6 @@ class Tail:
             if is_closed():
                 self._wake(None)
                 return
-            began = loop.time()
             try:
                 async with self._looking:
                     if is_quiet or self._changed.is_set():
@@ -120,6 +119,7 @@ class Tail:
                 continue
             if is_quiet:
                 self._wake(None)
+            began = loop.time()
             await asyncio.sleep(0)  # the followers send their news first
             took = loop.time() - began
             await asyncio.sleep(min(max(took, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS))
