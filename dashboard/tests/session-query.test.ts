@@ -10,7 +10,7 @@ const READ: readonly (readonly [query: string, change: Partial<SessionFilter>])[
   ["state:failed state:lost", { state: ["failed", "lost"] }],
   ["State:failed", { text: "State:failed" }],
   ["state:FAILED", { state: ["failed"] }],
-  ["needs:me", { attention: ["any"] }],
+  ["needs:me", { attention: ["asks", "failed", "denied", "quiet", "question"] }],
   ["attention:asks attention:denied", { attention: ["asks", "denied"] }],
   ['project:"my shop" parser', { project: "my shop", text: "parser" }],
   ['project:"a b', { project: "a b" }],
@@ -53,6 +53,13 @@ const WRONG: readonly (readonly [query: string, words: string, fixed: string | n
 test.each(WRONG)("problem of %j is reported", (query, words, fixed) => {
   const [problem] = parseQuery(query).problems;
   expect([problem?.words, problem?.fix?.query ?? null]).toEqual([words, fixed]);
+});
+
+test("a file leads to the search for its calls, in the same project", () => {
+  const { filter, problems } = parseQuery('project:shop file:"my file.ts" state:lost file:a file:');
+  expect(filter).toEqual({ ...defaultFilter, project: "shop", state: ["lost"] });
+  const query = 'file:"my file.ts" file:a';
+  expect(problems).toMatchObject([{ fix: null, search: { query, project: "shop", agent: null } }]);
 });
 
 test("token without effect leaves the rest of the filter", () => {

@@ -1,6 +1,6 @@
 import { type RefObject, useMemo } from "react";
 import { replaceRoute } from "../hooks/use-route";
-import { type ListAddress, sessionsLink } from "../text/route";
+import { type ListAddress, searchLink, sessionsLink } from "../text/route";
 import type { QueryProblem } from "../text/session-query";
 import type { KnownValues } from "../text/suggestions";
 import { visible } from "../text/visible";
@@ -59,7 +59,7 @@ export function ListBar({ address, problems, box, sessions, isDense, onDense }: 
         <Switch icon="rows" label="Dense rows" isOn={isDense} onChange={onDense} />
       </div>
       <div className="filter-problems" role="status">
-        {problems.map(({ words, fix }) => (
+        {problems.map(({ words, fix, search }) => (
           <p key={words}>
             {visible(words)}
             {fix && (
@@ -69,6 +69,14 @@ export function ListBar({ address, problems, box, sessions, isDense, onDense }: 
                   {visible(fix.token)}
                 </button>
                 ?
+              </>
+            )}
+            {search && (
+              <>
+                {" "}
+                <a href={searchLink({ ...search, kind: "tool_input", by_session: true })}>
+                  {`Find the sessions whose calls name ${visible(search.query)}`}
+                </a>
               </>
             )}
           </p>

@@ -4,7 +4,15 @@
  * out of the filter and reported as a problem, so that a mistake never looks like an empty list.
  */
 
-import { ATTENTION_KINDS, defaultFilter, REASONS, type SessionFilter, STATES } from "../wire";
+import {
+  ATTENTION_KINDS,
+  defaultFilter,
+  REASONS,
+  type SearchFilter,
+  type SessionFilter,
+  STATES,
+} from "../wire";
+import { NEEDING } from "./attention";
 import { momentOf } from "./moments";
 import { nearest } from "./nearest";
 
@@ -21,6 +29,8 @@ export interface QueryProblem {
   readonly words: string;
   /** The whole text with the nearest token in place of the wrong one, and that token; null if none is near. */
   readonly fix: { readonly token: string; readonly query: string } | null;
+  /** The search that answers it in place of this list. */
+  readonly search?: Pick<SearchFilter, "query" | "project" | "agent">;
 }
 
 export interface ParsedQuery {
@@ -53,7 +63,7 @@ export const TOKENS = {
   needs: {
     expects: "me",
     values: ["me"],
-    read: (value) => (value === "me" ? { attention: ["any"] } : null),
+    read: (value) => (value === "me" ? { attention: NEEDING } : null),
   },
   attention: {
     expects: `one of ${ATTENTION_KINDS.join(", ")}`,
@@ -110,6 +120,12 @@ export const TOKENS = {
     values: [],
     read: (parent_session_id) => ({ parent_session_id }),
   },
+  file: {
+    expects: "a path: leads to the search for it",
+    values: [],
+    isList: true,
+    read: () => ({}), // `parseQuery` leads to the search
+  },
   text: {
     expects: "words",
     values: [],
@@ -163,6 +179,16 @@ export function parseQuery(query: string): ParsedQuery {
     }
     if (name !== null) used.add(name);
     filter = { ...filter, ...change };
+  }
+  const files = partsOf(query).filter(({ name, value }) => name === "file" && value !== "");
+  if (files.length > 0) {
+    const search = files.map(({ value }) => token("file", value)).join(" ");
+    const { project, agent } = filter;
+    problems.push({
+      words: "Sessions have no filter by file, but Search knows the calls that name one.",
+      fix: null,
+      search: { query: search, project, agent },
+    });
   }
   return { filter, problems };
 }
