@@ -25,7 +25,7 @@ export function CostView({ place }: { place: CostPlace }) {
   const plot = useMemo(() => plotOf(data.plot, period.starts, by, lines), [data.plot, period, by, lines]);
   const isEmpty = !isLoading && lines.length === 0 && error === null;
   return (
-    <div className="cost">
+    <div className="sheet cost">
       <div className="cost-head">
         <h1>Cost</h1>
         <Span

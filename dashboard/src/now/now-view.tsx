@@ -99,7 +99,7 @@ export function NowView({ isAnswering }: { isAnswering: boolean }) {
   );
   const isUnseen = rows.some(({ session, isSeen }) => !isSeen && isSeeable(session));
   return (
-    <div className="now" ref={page}>
+    <div className="sheet now" ref={page}>
       <div className="now-head">
         <h1 className="visually-hidden">Now</h1>
         <p className="now-summary" role="status">

@@ -9,6 +9,7 @@ import {
 } from "react";
 import { type KnownValues, type Suggestion, suggest } from "../text/suggestions";
 import { visible } from "../text/visible";
+import { IconButton } from "../ui/icon-button";
 import { Icon } from "../ui/icons";
 
 interface FilterBoxProps {
@@ -124,11 +125,10 @@ export function FilterBox({ query, box, known, onChange }: FilterBoxProps) {
           applyNow();
         }}
       />
-      <button
-        type="button"
-        className="icon-button"
-        aria-label="Add a filter"
-        title="Add a filter (↓)"
+      <IconButton
+        icon="filter"
+        label="Add a filter"
+        keys="↓"
         onClick={() => {
           const end = typed.trim() === "" ? "" : `${typed.trimEnd()} `;
           setTyped(end);
@@ -137,9 +137,7 @@ export function FilterBox({ query, box, known, onChange }: FilterBoxProps) {
           box.current?.focus();
           open();
         }}
-      >
-        <Icon name="filter" />
-      </button>
+      />
       {isShown && (
         <div className="suggestions" role="listbox" id={listId} aria-label="Suggestions">
           {suggestions.map((suggestion, place) => (

@@ -6,7 +6,7 @@ import { nearest, SHOWN, SHOWN_WORDS, type Shown } from "../state/outline";
 import { eventNumber } from "../text/event-number";
 import { wholeNumber } from "../text/format";
 import { oneOf } from "../text/route";
-import { Icon } from "../ui/icons";
+import { IconButton } from "../ui/icon-button";
 import { defaultSearch } from "../wire";
 
 interface FindBarProps {
@@ -113,24 +113,8 @@ export function FindBar(props: FindBarProps) {
         )}
         {hits.length > 0 && (
           <>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label="Previous hit"
-              title="Previous hit (Shift+Enter)"
-              onClick={() => step(-1)}
-            >
-              <Icon name="up" />
-            </button>
-            <button
-              type="button"
-              className="icon-button"
-              aria-label="Next hit"
-              title="Next hit (Enter)"
-              onClick={() => step(1)}
-            >
-              <Icon name="down" />
-            </button>
+            <IconButton icon="up" label="Previous hit" keys="Shift+Enter" onClick={() => step(-1)} />
+            <IconButton icon="down" label="Next hit" keys="Enter" onClick={() => step(1)} />
           </>
         )}
       </search>
@@ -144,24 +128,8 @@ export function FindBar(props: FindBarProps) {
           ))}
         </select>
       </label>
-      <button
-        type="button"
-        className="icon-button"
-        aria-label="To the start"
-        title="To the start"
-        onClick={() => onEnds("start")}
-      >
-        <Icon name="toStart" />
-      </button>
-      <button
-        type="button"
-        className="icon-button"
-        aria-label="To the end"
-        title="To the end (G)"
-        onClick={() => onEnds("end")}
-      >
-        <Icon name="toEnd" />
-      </button>
+      <IconButton icon="toStart" label="To the start" onClick={() => onEnds("start")} />
+      <IconButton icon="toEnd" label="To the end" keys="G" onClick={() => onEnds("end")} />
     </div>
   );
 }
