@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from random import Random
+from re import _parser  # it knows the least width of a match
 
 import orjson
 
@@ -11,8 +12,8 @@ from agent_orchestrator.events.output_text import OutputText
 from agent_orchestrator.events.prepare import create_event, prepare
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.domain.event import NewEvent, parse_event
-from agent_shared.masking import MAX_COUNT, Masking, is_masked, rules_for
-from agent_shared.masking_rules import RULES
+from agent_shared.masking import MAX_COUNT, MIN_SECRET_CHARS, Masking, is_masked, rules_for
+from agent_shared.masking_rules import RULES, Rule
 from tests.support.planted import KINDS, planted, shown, traces
 from tests.support.rows import each_row
 
@@ -29,6 +30,16 @@ def test_secret_is_masked_and_masked_text_is_unchanged() -> None:
         assert masking.count >= 1
         assert is_masked([masked])
         assert Masking().text(masked) == masked
+
+
+@each_row("rule", RULES)
+def test_no_rule_finds_a_secret_in_a_very_short_text(rule: Rule) -> None:
+    tree = _parser.parse(rule.pattern.pattern, rule.pattern.flags)
+    assert tree.getwidth()[0] >= MIN_SECRET_CHARS
+
+
+def test_short_known_secret_is_masked() -> None:
+    assert Masking(known={"abc": "run-token"}).text("abc") == "[masked: run-token]"
 
 
 def _quoted(text: str, depth: int) -> str:

@@ -6,7 +6,6 @@ Agents spread a call over several updates, in different orders. The last value o
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import Any
 from ..events.cut_text import join_texts
 from ..events.event import Event
 from ..events.prepare import create_event
+from ..events.unified_diff import unified_diff
 from .preset import ToolNames
 
 Json = dict[str, Any]
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 MAX_ID_CHARS = 120
 """An event id is longer, and may have up to 200 characters."""
 MAX_DIFF_CHARS = 200_000
-"""Larger texts are not compared: comparing takes time that grows with the square."""
+"""Larger texts are not compared."""
 _ENDS = ("completed", "failed")
 MAX_NAMING_ID_CHARS = 500
 """Longer ids are not searched: the search takes time that grows with the square."""
@@ -246,10 +246,7 @@ def _unified(change: Json) -> str:
     if not isinstance(before, str) or len(before) + len(after) > MAX_DIFF_CHARS:
         return f"--- {path}\n+++ {path}\n(too large to compare: {len(after)} characters now)\n"
     old = path if change.get("oldText") else "/dev/null"
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), old, path
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    return unified_diff(before, after, old_name=old, new_name=path)
 
 
 def _text(value: Any) -> str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..events.unified_diff import unified_diff
+
 MAX_FILE_BYTES = 512 * 1024
 MAX_LINES = 4000
-"""Limit of the lines of each side: comparing takes time in proportion to their product."""
+"""Limit of the lines of each side."""
 
 
 def diff_of(tool_name: str, tool_input: Mapping[str, Any]) -> str | None:
@@ -21,11 +22,9 @@ def diff_of(tool_name: str, tool_input: Mapping[str, Any]) -> str | None:
     after = _after(before, tool_name, tool_input)
     if before is None or after is None:
         return None
-    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
-    if len(old) > MAX_LINES or len(new) > MAX_LINES:
+    if max(before.count("\n"), after.count("\n")) > MAX_LINES:
         return None
-    lines = difflib.unified_diff(old, new, fromfile=path, tofile=path)
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines) or None
+    return unified_diff(before, after, old_name=path, new_name=path) or None
 
 
 def _content_of(path: str) -> str | None:

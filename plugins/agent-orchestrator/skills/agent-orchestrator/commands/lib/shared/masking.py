@@ -67,6 +67,8 @@ _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/]{40}")
 _END_LINE = re.compile(r"-----END[A-Z0-9 ]{0,40}-----")
 
 _NOTHING: Mapping[str, str] = {}
+MIN_SECRET_CHARS = 8
+"""No rule finds anything in a shorter text."""
 _MAX_NAME_CHARS = 100
 _MIN_NAMED_CHARS, _MAX_NAMED_CHARS = 8, 600
 
@@ -231,11 +233,14 @@ class Masking:
         """Try only the candidates, if they are given; all of them on a long text."""
         self._candidates = candidates
         self._known = known
+        self._least_chars = min((MIN_SECRET_CHARS, *map(len, known)))
         self._effort = effort or Effort()
         self.count = 0
 
     def text(self, text: str) -> str:
         """Return the text with a mask in the place of each secret."""
+        if len(text) < self._least_chars:  # some values have very many short texts
+            return text
         candidates = self._candidates or _ALL
         is_short = len(text) < CHARACTERS_A_STEP or self._candidates is None
         rules = candidates.for_text(text) if is_short else candidates.rules
