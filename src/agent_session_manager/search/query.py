@@ -19,6 +19,8 @@ MAX_TERMS = 32
 MIN_PREFIX_CHARS = 3
 """Shorter prefixes have too many words. One character of Chinese, for example, is enough."""
 
+_NOTHING = "this has no letter or digit, so it cannot be searched"
+
 _TERM = re.compile(
     r"""
     (?P<excluded>-(?!-))?
@@ -76,6 +78,8 @@ def parse_query(text: str) -> Query:
     found = list(_terms(text))
     if len(found) > MAX_TERMS:
         raise InvalidQueryError(len(text), f"a query has at most {MAX_TERMS} terms")
+    if not found and text.strip():
+        raise InvalidQueryError(0, _NOTHING)
     if all(term.is_excluded for term in found):
         raise InvalidQueryError(0, "a query needs a word that is not excluded")
     return Query(
@@ -118,7 +122,7 @@ def _term(found: re.Match[str], at: int) -> Term | FileTerm | None:
     if not shown:
         if phrase is None and not is_excluded:
             return None  # punctuation between the words of a query
-        raise InvalidQueryError(start, "there is no letter or digit here")
+        raise InvalidQueryError(start, _NOTHING)
     _check(shown, start, is_prefix=is_prefix)
     words = list(_indexed(shown))
     is_one_character = is_unspaced(shown[-1]) and len(shown[-1]) == 1

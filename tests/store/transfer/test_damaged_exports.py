@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import json
@@ -179,3 +180,18 @@ class Endless(io.RawIOBase):
 def _fill(into: Any) -> int:
     into[:] = b"x" * len(into)
     return len(into)
+
+
+def test_export_is_read_as_windows_saves_it(text: bytes, elsewhere: str) -> None:
+    """An editor adds a byte order mark and changes the line ends. The checksum still fits."""
+    changed = codecs.BOM_UTF8 + text.replace(b"\n", b"\r\n")
+    assert import_export(elsewhere, io.BytesIO(changed)).counts["sessions"] > 0
+    assert parsed(exported(elsewhere))[1:] == parsed(text)[1:]
+
+
+@each_row("encoding", ["UTF-16", "UTF-16LE", "UTF-16BE"])
+def test_export_in_another_encoding_is_refused_plainly(
+    text: bytes, elsewhere: str, encoding: str
+) -> None:
+    with pytest.raises(ImportRefusedError, match=f"it is {encoding} text.*nothing was changed"):
+        import_export(elsewhere, io.BytesIO(text.decode().encode(encoding)))

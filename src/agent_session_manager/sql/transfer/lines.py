@@ -5,6 +5,7 @@ Reading succeeds only if the trailer matches all lines before it.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
@@ -19,6 +20,7 @@ from agent_session_manager.sql.transfer.format import (
     line_refused,
 )
 from agent_session_manager.sql.transfer.kinds import KINDS, Kind
+from agent_shared.other_form import START_BYTES, other_form
 
 Line = tuple[int, Kind, dict[str, Any]]
 """The line number in the file, the kind of the line, and its row."""
@@ -65,11 +67,16 @@ def read_lines(lines: BinaryIO, progress: Callable[[int], None]) -> Iterator[Lin
 
 def _next(lines: BinaryIO, number: int) -> bytes:
     line = lines.readline(MAX_LINE_BYTES + 1)
+    if number == 1:
+        if form := other_form(line[:START_BYTES]):
+            raise ImportRefusedError(f"{form}; nothing was changed")
+        line = line.removeprefix(codecs.BOM_UTF8)
     if len(line) > MAX_LINE_BYTES:
         raise line_refused(number, f"it is longer than {MAX_LINE_BYTES} bytes")
     if line and not line.endswith(b"\n"):
         raise line_refused(number, "it is cut off")
-    return line
+    # Editors and shells of Windows write CRLF. The checksum is that of the lines before.
+    return line[:-2] + b"\n" if line.endswith(b"\r\n") else line
 
 
 def _parsed(line: bytes, number: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from agent_session_manager.domain.errors import InvalidQueryError
 from agent_session_manager.search.query import FileTerm, Query, Term, parse_query
 from agent_session_manager.search.words import index_text
 
+NOTHING = "this has no letter or digit, so it cannot be searched"
 WORDS = re.compile("[0-9a-z\x80-\U0010ffff]+")
 
 
@@ -60,13 +61,13 @@ def test_file_terms() -> None:
     [
         ("", 0, "a query needs a word that is not excluded"),
         ("-not", 0, "a query needs a word that is not excluded"),
-        ("=>", 0, "a query needs a word that is not excluded"),
+        *((odd, 0, NOTHING) for odd in ("=>", "👍", " … 🎉🎉 ", "👍🏽*", "🏳️‍🌈")),
         ('ab "cd', 3, "this quotation mark begins a phrase that does not end"),
         ("one - two", 4, "a word or a phrase must follow -"),
         ("one file: two", 4, "a word or a phrase must follow file:"),
         ("one ab*", 4, "a word needs 3 characters or more before its *"),
-        ('one "..."', 5, "there is no letter or digit here"),
-        ("one -(", 5, "there is no letter or digit here"),
+        ('one "..."', 5, NOTHING),
+        ("one -(", 5, NOTHING),
         ("a" * 65, 0, "words of more than 64 characters are not found"),
         ("a " * 33, 66, "a query has at most 32 terms"),
         ("a" * 1001, 1000, "a query has at most 1000 characters"),

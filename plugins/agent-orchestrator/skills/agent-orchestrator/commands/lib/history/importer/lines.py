@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ...events.bounded_json import BoundedJson, read_bounded
+from ...shared.other_form import START_BYTES, other_form
 from ...shared.zstandard import import_zstandard
 
 CHUNK_BYTES = 1024 * 1024
@@ -83,12 +84,14 @@ def opened(path: Path) -> Iterator[Opened]:
     """Open a file to read its lines; a Zstandard file by its content, whatever its name.
 
     Raises:
-        OSError: the file cannot be read, or its Zstandard data is damaged.
+        OSError: the file cannot be read, is not UTF-8, or its Zstandard data is damaged.
     """
     with path.open("rb") as file:
-        start = file.read(len(_ZSTANDARD))
+        start = file.read(START_BYTES)
         file.seek(0)
         if start != _ZSTANDARD:
+            if form := other_form(start):
+                raise OSError(form)
             yield Opened(file, False)
             return
         zstd = import_zstandard()

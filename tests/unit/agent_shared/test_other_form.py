@@ -1,0 +1,45 @@
+"""Files that should be UTF-8: what they are, and what to do, in the words of an error."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import pytest
+
+from agent_orchestrator.history.importer.lines import opened
+from agent_shared.other_form import START_BYTES, other_form
+from tests.support.rows import each_row
+
+TEXT = '{"type": "user"}\n'
+
+
+@each_row("encoding", ["UTF-16", "UTF-16LE", "UTF-16BE", "UTF-32", "UTF-32LE"])
+def test_other_encoding_is_named_with_its_remedy(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text(TEXT, encoding)
+    with pytest.raises(OSError) as refused, opened(path):
+        pass
+    assert str(refused.value) == (
+        f"it is {encoding} text, not UTF-8: convert it with iconv -f {encoding} -t UTF-8 FILE"
+    )
+
+
+@each_row(
+    "content, program",
+    [
+        (gzip.compress(TEXT.encode()), "gunzip"),
+        (bz2.compress(TEXT.encode()), "bunzip2"),
+        (lzma.compress(TEXT.encode()), "xz"),
+    ],
+)
+def test_compressed_file_is_named_with_its_remedy(content: bytes, program: str) -> None:
+    told = other_form(content[:START_BYTES])
+    assert told is not None and told.startswith(f"it is compressed: expand it with {program} ")
+
+
+@each_row("text", [TEXT, "\ufeff{}", "", "{", "{}", "\n\n{}", "é", "\0\0\0\0", "日本"])
+def test_utf_8_has_no_other_form(text: str) -> None:
+    assert other_form(text.encode()[:START_BYTES]) is None
