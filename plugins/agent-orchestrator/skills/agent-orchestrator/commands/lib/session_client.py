@@ -72,11 +72,10 @@ class SessionClient:
                 verify=verify,
             )
         except (httpx.InvalidURL, ImportError, OSError, ValueError) as exc:
-            # The error of an invalid URL quotes it, and it may contain a password.
-            why = "one is not a URL" if isinstance(exc, httpx.InvalidURL) else str(exc)
+            is_quoted = isinstance(exc, httpx.InvalidURL)  # a part of it may be a password
             raise SessionClientError(
                 f"{self.base_url}: the environment's proxy settings (ALL_PROXY, HTTP_PROXY, "
-                f"HTTPS_PROXY, NO_PROXY) cannot be used: {why}"
+                f"HTTPS_PROXY, NO_PROXY) cannot be used: {'one is not a URL' if is_quoted else exc}"
             ) from None
 
     def __enter__(self: _C) -> _C:
@@ -295,29 +294,17 @@ def _refusal(what: str, response: "httpx.Response", answer: Any) -> SessionClien
 
 
 def _parse(base_url: str) -> "httpx.URL":
+    """Return the URL. An error shows no part of it that may be a password."""
+    shown = re.sub("(?s)[?#].*", "…", re.sub(r"(?s)^(\w+:/+)?.*@", r"\1…@", base_url))
     try:
         url = httpx.URL(base_url)
-        host = url.host
-        host.encode("idna")
+        url.host.encode("idna")
     except (httpx.InvalidURL, TypeError, UnicodeError) as exc:
-        # The error quotes a part of the URL, which may be a part of the password.
-        why = "" if "@" in base_url else f": {exc}"
-        raise InvalidURLError(f"{_without_secrets(base_url)!r} is not a URL{why}") from None
-    if url.scheme not in ("http", "https") or not host:
-        why = "not an http:// or https:// URL"
-    elif url.userinfo:
-        why = "leave out the user and the password; a token goes into AGENT_ORCHESTRATOR_TOKEN"
-    elif "?" in base_url or "#" in base_url:
-        why = "leave out what follows the path, from ? or # on"
-    else:
+        why = "" if "@" in base_url else f": {exc}"  # it quotes a part of the URL
+        raise InvalidURLError(f"{shown!r} is not a URL{why}") from None
+    if url.scheme in ("http", "https") and url.host and not (url.userinfo or {*"?#"} & {*base_url}):
         return url
-    raise InvalidURLError(f"{_without_secrets(base_url)!r}: {why}")
-
-
-def _without_secrets(url: str) -> str:
-    """Return a URL, also an invalid one, without user, password, query and fragment."""
-    shown = re.sub(r"(?s)^(\w+:/+)?.*@", r"\1…@", url)
-    return re.sub("(?s)[?#].*", "…", shown)
+    raise InvalidURLError(f"{shown!r} is not an http:// or https:// URL without user, ? and #")
 
 
 def _trusted(url: "httpx.URL") -> Any:
