@@ -14,6 +14,7 @@ test("colours become classes and other sequences are removed", () => {
 
 test("overwritten line shows its last state", () => {
   expect(clean("10%\r50%\r100%\r\ndone\n")).toBe("100%\ndone\n");
+  expect(clean("10%\r50%\r")).toBe("50%");
 });
 
 test("unfinished sequence at the end removes no other text", () => {

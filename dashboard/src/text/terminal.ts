@@ -29,6 +29,7 @@ export function clean(output: string): string {
     .replace(BIDI, "\ufffd")
     .replace(/\r+\n/g, "\n")
     .split("\n")
+    .map((line) => line.replace(/\r+$/, ""))
     .map((line) => line.slice(line.lastIndexOf("\r") + 1))
     .join("\n")
     .replaceAll("\b", "");

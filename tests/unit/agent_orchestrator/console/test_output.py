@@ -22,7 +22,7 @@ def escaped(character: str) -> str:
         ("plain ä 🙂 \u200dkept", "plain ä 🙂 \u200dkept"),
         ("tabs\tand\nlines", "tabs\tand\nlines"),
         ("windows\r\nlines", "windows\nlines"),
-        ("over\rwritten", "overwritten"),
+        ("one\rother", "one\nother"),
         ("\x1b[1;31mred\x1b[0m", "red"),
         ("\x1b[2J\x1b[H\x1b[?1049hhome", "home"),
         ("a\x1b]0;title\x07b", "ab"),
@@ -41,9 +41,9 @@ def test_terminal_controls_are_removed(text: str, cleaned: str) -> None:
     assert clean(text) == cleaned
 
 
-def test_only_tab_and_line_break_remain_of_all_controls() -> None:
+def test_only_tabs_and_line_breaks_remain_of_all_controls() -> None:
     every_one = [*map(chr, range(0x20)), *map(chr, range(0x7F, 0xA0))]
-    assert clean("".join(c for c in every_one if c != "\x1b") + "\x1b") == "\t\n"
+    assert clean("".join(c for c in every_one if c != "\x1b") + "\x1b") == "\t\n\n"
 
 
 def test_cleaning_again_changes_nothing() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..events.last_states import last_states
 from .output import clean
 from .screen import Screen
 
@@ -47,12 +48,13 @@ class Look:
 
     def body(self, text: str, event: Event) -> list[str]:
         """Return the lines below the head."""
-        lines = clean(text).splitlines()
+        is_output = self._is_output(event)
+        lines = clean(last_states(text) if is_output else text).splitlines()
         if not self.screen.is_terminal:
             return lines
         if event.get("event_type") == "pre_tool":
             return [self._of_diff(line) for line in self._cut([*edit_lines(event)])]
-        if self._is_output(event):
+        if is_output:
             lines = self._cut(lines)
         style = {"dim": True} if event.get("event_type") == "thinking" else {}
         return [self.screen.styled(line, **style) for line in lines]

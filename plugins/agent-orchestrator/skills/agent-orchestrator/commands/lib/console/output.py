@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, TextIO
 
 import click
 
+from ..events.last_states import last_states
+
 P = ParamSpec("P")
 
 # C0 except tab and line feed, DEL, C1, surrogates, and marks that override text direction.
@@ -39,8 +41,12 @@ _SEQUENCE = re.compile(
 
 
 def clean(text: str) -> str:
-    """Return the text without terminal control characters."""
-    return _UNPRINTABLE.sub("", _SEQUENCE.sub("", text.replace("\r\n", "\n")))
+    """Return the text without terminal control characters.
+
+    A carriage return becomes a line break: what it would overwrite must not be hidden or joined.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return _UNPRINTABLE.sub("", _SEQUENCE.sub("", text))
 
 
 def one_line(text: str) -> str:
@@ -73,7 +79,7 @@ def _mark(invisible: re.Match[str]) -> str:
 def answer(text: str) -> None:
     """Print an answer and end its last line; print nothing if the answer is empty."""
     if text:
-        click.echo(clean(text), nl=not text.endswith("\n"))
+        click.echo(clean(last_states(text)), nl=not text.endswith("\n"))
 
 
 def answer_json(value: Any) -> None:

@@ -7,6 +7,7 @@ import codecs
 from ..shared.masking import MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
 from .cut_text import CutText
 from .event import Event
+from .last_states import last_states
 from .prepare import TEXT_BYTES_LIMIT, text_content
 
 
@@ -65,7 +66,7 @@ class OutputText:
     def last_lines(self, count: int) -> str:
         """Return the last lines, masked, for a message to a person."""
         end, _ = _cut(self._end(), self._limit, keep_end=True)
-        return "\n".join(end.strip().splitlines()[-count:])
+        return "\n".join(last_states(end).strip().splitlines()[-count:])
 
     def _end(self) -> str:
         """Return the kept end of the output, or all of it if nothing was cut."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..events.event import Event
+from ..events.last_states import last_states
 from ..events.prepare import create_event, text_content
 from ..shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
 
@@ -83,7 +84,7 @@ class Output:
         """Return the last lines, masked, for an error message. Call it after the last part."""
         text = self._before
         masked = mask_spans(text, find_secrets(text, rules_for(text), self._known))
-        return "\n".join(masked.strip().splitlines()[-count:])
+        return "\n".join(last_states(masked).strip().splitlines()[-count:])
 
     def _take_beginning(self, *, final: bool) -> Iterator[Event]:
         if final:
