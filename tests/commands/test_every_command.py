@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -253,6 +254,27 @@ def test_result_of_a_session_without_answer_is_an_error(shell: Shell) -> None:
     assert shell.run("ao-get-result", "x") == Ended(
         FAILED, "", "ao-get-result: session 'x' finished without an answer\n"
     )
+
+
+@each_row(
+    "given",
+    [("ao-logs", "-h"), ("ao-new", "--version"), ("ao", "help"), ("ao", "new", "-h"), ("ao", "-V"),
+     *(("agent-session-manager", each) for each in ("--help", "-V", "openapi", "status", "export")),
+     ("agent-session-manager", "serve", "--help")],
+)  # fmt: skip
+def test_output_that_cannot_be_written_is_no_defect(shell: Shell, given: tuple[str, ...]) -> None:
+    """A full disk is an error of one line, and a closed pipe is not an error."""
+    program = [str(Path(sys.executable).with_name(given[0])), *given[1:]]
+    reading, closed = os.pipe()
+    os.close(reading)
+    with Path("/dev/full").open("wb") as full:
+        unwritten = shell.run_program(*program, stdout=full)
+    unread = shell.run_program(*program, stdout=closed)
+    os.close(closed)
+    (line,) = unwritten.stderr.decode().splitlines()
+    assert unwritten.returncode == FAILED
+    assert line.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}")
+    assert (unread.returncode, unread.stderr) == (DONE, b"")
 
 
 @each_row("command", [command for command in LIGHT if command not in NEED_A_RUN])

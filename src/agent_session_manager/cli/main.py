@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -13,7 +15,7 @@ from agent_session_manager import __version__
 from agent_session_manager.cli.backup import accept_loss, backup, restore, verify
 from agent_session_manager.cli.control import logs, rotate_token, status, stop
 from agent_session_manager.cli.notify import notify
-from agent_session_manager.cli.options import PROGRAM
+from agent_session_manager.cli.options import PROGRAM, fail
 from agent_session_manager.cli.serve import serve
 from agent_session_manager.cli.transfer import export_, import_
 from agent_session_manager.cli.vacuum import vacuum
@@ -26,12 +28,39 @@ class _Program(click.Group):
         os.umask(0o077)  # files are private to their owner
         return super().main(*arguments, **options)
 
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        with _output_written():  # of --help and --version
+            return super().make_context(*arguments, **options)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _output_written():
             return super().invoke(ctx)
-        except BrokenPipeError:  # the reader of the output has closed the pipe
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _output_written() -> Iterator[None]:
+    """End the program if the block fails because its output cannot be written."""
+    try:
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+    except OSError as exc:
+        if not _is_unwritten():
+            raise
+        # Otherwise Python writes the rest again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(exc, BrokenPipeError):  # the reader of the output has closed the pipe
             sys.exit(0)
+        fail(f"the output cannot be written: {exc.strerror}")
+
+
+def _is_unwritten() -> bool:
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"]})

@@ -91,6 +91,8 @@ class Command(click.Command):
             return super().parse_args(ctx, args)
         except click.UsageError as exc:
             _end(f"{exc.format_message()} See {ctx.info_name} --help.", USAGE)
+        except OSError as exc:  # the help or the version cannot be written
+            _end_unwritten(exc)
 
     def invoke(self, ctx: click.Context) -> Any:
         # Without a handler Python itself prints log records to stderr, tracebacks included.
@@ -109,11 +111,8 @@ class Command(click.Command):
             raise
         except (click.Abort, KeyboardInterrupt):
             _end("stopped", FAILED)
-        except BrokenPipeError:  # the reader of the answer has closed the pipe
-            discard(sys.stdout)
-            sys.exit(DONE)
         except OSError as exc:
-            _end(_sentence(exc), FAILED)
+            _end_unwritten(exc)
         except Exception as exc:  # the end of the program: print a sentence, not a traceback
             logging.getLogger(__name__).exception("internal error in %s", ctx.info_name)
             _end(
@@ -148,6 +147,13 @@ def _version_option() -> click.Option:
 def _end(message: str, exit_code: int) -> NoReturn:
     note(message)
     sys.exit(exit_code)
+
+
+def _end_unwritten(error: OSError) -> NoReturn:
+    if isinstance(error, BrokenPipeError):  # the reader of the answer has closed the pipe
+        discard(sys.stdout)
+        sys.exit(DONE)
+    _end(_sentence(error), FAILED)
 
 
 def _sentence(error: OSError) -> str:
