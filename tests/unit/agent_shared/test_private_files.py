@@ -243,6 +243,19 @@ def test_state_directory_open_to_others_is_refused_by_commands(tmp_path: Path) -
     assert "not a directory of yours" in refusal(lambda: private_files.make_state_directory(link))
 
 
+@each_row(
+    "name", ["seal.key", "sessions.db.before-0012", "outbox", "Documents", ".ssh", "x.db.txt"]
+)
+def test_only_a_directory_of_ours_is_to_be_closed(tmp_path: Path, name: str) -> None:
+    """`chmod 700 /tmp` would do harm."""
+    tmp_path.chmod(0o755)
+    (tmp_path / name).touch()
+    said = refusal(lambda: private_files.make_state_directory(tmp_path))
+    is_ours = name in ("seal.key", "sessions.db.before-0012", "outbox", "x.db.txt")
+    assert ("chmod" in said) == is_ours
+    assert ("choose a directory that has only this state" in said) != is_ours
+
+
 def test_database_with_two_names_after_a_killed_restore_opens(path: Path) -> None:
     opened_as_a_database(path)
     log = Path(f"{path}-wal")

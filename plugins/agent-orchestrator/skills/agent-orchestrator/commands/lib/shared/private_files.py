@@ -9,10 +9,13 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import stat
 from contextlib import suppress
 from pathlib import Path
 
+_OWN_NAME = re.compile(r"runs|outbox|notes|backups|.*\.(?:db\b.*|lock|log(?:\.1)?|json|key|new)")
+"""Matches the names that a state directory and its directories have."""
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -101,8 +104,20 @@ def make_private_directory(directory: Path, *, forbidden: int = 0o022) -> Path:
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
         raise NotPrivateError(directory, "it is not a directory of yours")
     if status.st_mode & forbidden:
-        raise NotPrivateError(directory, f"it is open to others: chmod 700 {directory}")
+        raise NotPrivateError(directory, f"it is open to others: {closing_advice(directory)}")
     return directory
+
+
+def closing_advice(directory: Path) -> str:
+    """Return the advice for a directory that is open to others.
+
+    A command that closes `/tmp` or a home directory would do harm.
+    """
+    import shlex
+
+    if all(_OWN_NAME.fullmatch(entry.name) for entry in directory.iterdir()):
+        return f"chmod 700 {shlex.quote(str(directory))}"
+    return "it has other files, so choose a directory that has only this state"
 
 
 def make_directories(directory: Path) -> None:

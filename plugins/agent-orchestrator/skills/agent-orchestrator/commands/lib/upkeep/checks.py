@@ -26,6 +26,7 @@ from ..runs.executor_table import EXECUTORS, ExecutorKind, Presence, list_execut
 from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
 from ..shared.counted import counted
+from ..shared.private_files import closing_advice
 
 STALE_AFTER = timedelta(days=1)
 
@@ -87,7 +88,7 @@ def check_state_dir(state: Path) -> Iterator[Finding]:
     yield Finding(
         about="state directory",
         text=f"{state}, mode {mode:o}",
-        advice=f"chmod 700 {state}" if mode & 0o077 else None,
+        advice=closing_advice(state) if mode & 0o077 else None,
     )
 
 
