@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from agent_session_manager.prices.fields import Field, PriceFileError
+from agent_shared.other_form import utf_8_text
 
 FORMAT = 1
 UNIT = "picodollars for a token or a web search"
@@ -86,9 +87,11 @@ def load(path: Path) -> PriceFile:
     if len(content) > MAX_BYTES:
         raise PriceFileError(path, "", f"more than {MAX_BYTES} bytes")
     try:
-        value = orjson.loads(content)
+        value = orjson.loads(utf_8_text(content))
     except orjson.JSONDecodeError as exc:
         raise PriceFileError(path, "", f"not valid JSON: {exc}") from exc
+    except ValueError as exc:
+        raise PriceFileError(path, "", str(exc)) from exc
     return _price_file(Field(path=path, at="", value=value))
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from ..executors.base import ExecutorError
 from ..machine.ownership import find_doubt
+from ..shared.other_form import utf_8_text
 from .preset import GENERIC_MODES, Grant, MidTurn, Mode, Preset, ToolNames, UsageForm
 from .presets import PRESETS
 
@@ -47,7 +48,7 @@ def read_presets(path: Path) -> dict[str, Preset]:
     try:
         if len(content) > MAX_BYTES:
             raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
-        tables = tomllib.loads(content.decode())
+        tables = tomllib.loads(utf_8_text(content))
         return {name: _preset(name, table) for name, table in tables.items()}
     except ValueError as exc:
         raise ExecutorError(f"{path}: {exc}") from exc

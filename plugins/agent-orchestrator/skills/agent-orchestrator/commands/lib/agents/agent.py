@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..shared.other_form import utf_8_text
+
 MAX_FILE_BYTES = 1 << 20
 """Claude Code ignores a larger definition."""
 Fields = dict[str, Any]
@@ -62,7 +64,9 @@ def text_of(source: Path, *, errors: str = "strict") -> str:
         content = opened.read(MAX_FILE_BYTES + 1)
     if len(content) > MAX_FILE_BYTES:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES >> 20} MiB")
-    return content.decode("utf-8-sig", errors).replace("\r\n", "\n")
+    is_strict = errors == "strict"  # otherwise it is read as Claude Code reads it
+    text = utf_8_text(content) if is_strict else content.decode("utf-8-sig", errors)
+    return text.replace("\r\n", "\n")
 
 
 def agent_from(source: Path, fields: Fields) -> Agent:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from ..shared.other_form import utf_8_text
 from .command import USAGE, CommandError
 from .output import note
 
@@ -28,7 +29,7 @@ def read_prompt(given: tuple[str, ...]) -> str:
     """Join the given texts. Read stdin for `-`, or if no text is given and it is not a terminal.
 
     Raises:
-        CommandError: the prompt consists of white space only.
+        CommandError: the prompt consists of white space only, or is not UTF-8.
     """
     if given:
         parts = [_read_stdin() if part == STDIN else part for part in given]
@@ -50,4 +51,7 @@ def _read_stdin() -> str:
             )
     except (OSError, ValueError):  # a stdin that cannot be polled can still be read
         pass
-    return sys.stdin.buffer.read().decode("utf-8", "replace").rstrip("\n")
+    try:
+        return utf_8_text(sys.stdin.buffer.read(), "replace").rstrip("\n")
+    except ValueError as exc:
+        raise CommandError(f"the prompt on stdin cannot be read: {exc}", USAGE) from exc

@@ -27,6 +27,23 @@ def other_form(start: bytes) -> str | None:
     return None
 
 
+def utf_8_text(content: bytes, errors: str = "strict") -> str:
+    """Decode UTF-8, and leave out a byte order mark.
+
+    Raises:
+        ValueError: it is not UTF-8; the text says what the content is, or where the fault is.
+    """
+    if form := other_form(content[:START_BYTES]):
+        raise ValueError(form)
+    try:
+        return content.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as exc:
+        line = content.count(b"\n", 0, exc.start) + 1
+        raise ValueError(
+            f"it is not UTF-8 text: byte 0x{content[exc.start]:02x} in line {line}"
+        ) from None
+
+
 def _encoding(start: bytes) -> str | None:
     """Return the name of an encoding that has more than one byte for each character."""
     if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
