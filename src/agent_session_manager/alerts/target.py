@@ -207,8 +207,18 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port
-    except ValueError as exc:
-        raise TargetError(f"the URL of the webhook is not valid: {exc}") from None
+    except ValueError:  # its text can quote a part of a password
+        raise TargetError(
+            "the URL of the webhook is not valid: its port is not a number up to 65535, or its "
+            "IPv6 address is not complete"
+        ) from None
+    if "xn--" in (parts.hostname or ""):
+        import httpx  # late: few hosts are international
+
+        try:
+            _ = httpx.URL(url).host
+        except (httpx.InvalidURL, UnicodeError):
+            raise TargetError("the host in the URL of the webhook is not a valid name") from None
     return parts
 
 
