@@ -132,7 +132,10 @@ class Writer:
                 self.commit_seconds.observe(loop.time() - begin)
                 self.commit_changes.observe(count)
                 self._batches += 1
-                self._publish(changed_sessions(changes, outcomes))
+                try:
+                    self._publish(changed_sessions(changes, outcomes))
+                except Exception:  # a bug must not end the writer: its callers would wait for ever
+                    logger.exception("a commit could not be published")
                 for (_, waiting), outcome in zip(batch, outcomes, strict=True):
                     if not waiting.cancelled():
                         waiting.set_result(outcome)

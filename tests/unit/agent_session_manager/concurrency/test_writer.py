@@ -31,7 +31,13 @@ class GatedStore:
         self.commits: list[list[str]] = []
         self.stored: list[str] = []
         self.fails = False
+        self.fails_to_publish = False
         self.published: list[Collection[str]] = []
+
+    def publish(self, session_ids: Collection[str]) -> None:
+        self.published.append(session_ids)
+        if self.fails_to_publish:
+            raise ZeroDivisionError("a defect")
 
     def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
         self.began.release()
@@ -59,7 +65,7 @@ def run(scenario: Callable[[GatedStore, Writer], Coroutine[Any, Any, None]]) -> 
 
     async def bounded() -> None:
         async with asyncio.timeout(WATCHDOG_SECONDS):
-            async with Writer(cast(Store, store), store.published.append) as writer:
+            async with Writer(cast(Store, store), store.publish) as writer:
                 try:
                     await scenario(store, writer)
                 finally:
@@ -184,3 +190,13 @@ def test_closed_writer_commits_its_queue_and_refuses_new_changes() -> None:
 
     asyncio.run(scenario())
     assert store.stored == ["under way", "a", "b"]
+
+
+def test_failed_publication_ends_neither_commit_nor_writer() -> None:
+    async def scenario(store: GatedStore, writer: Writer) -> None:
+        store.fails_to_publish = True
+        store.gate.set()
+        assert await writer.commit(append("a")) == [1]
+        assert await writer.commit(append("b")) == [2]
+
+    assert run(scenario).published == [{"a"}, {"b"}]
