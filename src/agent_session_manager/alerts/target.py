@@ -216,7 +216,7 @@ def _split(url: str) -> SplitResult:
         import httpx  # late: few hosts are international
 
         try:
-            _ = httpx.URL(url).host
+            httpx.URL(url).host.encode("idna")
         except (httpx.InvalidURL, UnicodeError):
             raise TargetError("the host in the URL of the webhook is not a valid name") from None
     return parts
