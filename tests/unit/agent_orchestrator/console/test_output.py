@@ -35,6 +35,7 @@ def escaped(character: str) -> str:
         ("\x9b31mcut\x9d0;title\x9c", "31mcut0;title"),
         ("\u202eevil\u202c \u2066x\u2069 \u061c\u200e\u200f", "evil x "),
         ("half \ud800 a pair", "half  a pair"),
+        ("/bad\udcff/x", "/bad\\xff/x"),
     ],
 )
 def test_terminal_controls_are_removed(text: str, cleaned: str) -> None:

@@ -25,6 +25,7 @@ P = ParamSpec("P")
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_BYTE = re.compile("[\udc80-\udcff]")
 # Characters that are invisible or look like a blank: default ignorables of Unicode, and fillers.
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u206f\u2800\u3164"
@@ -43,10 +44,15 @@ _SEQUENCE = re.compile(
 def clean(text: str) -> str:
     """Return the text without terminal control characters.
 
-    A carriage return becomes a line break: what it would overwrite must not be hidden or joined.
+    A carriage return becomes a line break: what it would overwrite must not be hidden or joined. A
+    byte of a path that is not UTF-8 becomes an escape: without it, the path would be another one.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return _UNPRINTABLE.sub("", _SEQUENCE.sub("", text))
+    return _UNPRINTABLE.sub("", _BYTE.sub(_escape_byte, _SEQUENCE.sub("", text)))
+
+
+def _escape_byte(byte: re.Match[str]) -> str:
+    return f"\\x{ord(byte[0]) - 0xDC00:02x}"
 
 
 def one_line(text: str) -> str:
