@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pyte
 
 from tests.commands.terminal import Terminal
-from tests.support.waiting import WATCHDOG_SECONDS
+from tests.support.waiting import wait_for
 
 
 class FullScreen:
@@ -43,7 +42,15 @@ class FullScreen:
 
     def waits_for(self, is_met: Callable[[str], bool], what: str) -> None:
         """Wait for a state of the screen. Output alone is no progress: ages grow each second."""
-        deadline = time.monotonic() + WATCHDOG_SECONDS
-        while not is_met("\n".join(self.lines)):
-            assert time.monotonic() < deadline, f"{what}: {self.lines}"
+
+        def look() -> bool:
+            if is_met("\n".join(self.lines)):
+                return True
             assert self._terminal.reads(), f"{what}: {self.lines}"
+            return is_met("\n".join(self.lines))
+
+        try:
+            wait_for(look, what, every=0.0)
+        except AssertionError as exc:
+            exc.add_note("\n".join(self.lines))
+            raise

@@ -21,6 +21,8 @@ from tests.support.rows import each_row
 LEFT = "\x1b[?1049l"
 """The end of the terminal's second screen: its first one is there again."""
 COLOUR = re.compile(r"\x1b\[(?:\d+;)*[349]\dm")
+MAKE = {"command": "make all"}
+USAGE = {"input_tokens": 1, "output_tokens": 2, "cost_microdollars": 290_000}
 COMMAND = ("--executor", "command", "-p", "x")
 
 
@@ -47,6 +49,9 @@ def test_board_is_live_and_acts(
             terminal.types("1")
             screen.shows("answered clean-db: Yes")
             assert asking.decision(deciding).verdict is Verdict.ALLOW
+            asking.record({"event_type": "pre_tool", "tool_name": "Bash", "tool_input": MAKE})
+            asking.record({"event_type": "usage", "request_id": "r", "usage": USAGE})
+            screen.shows("◌ clean-db", "Bash: make all", "today $0.29")
             asking.record({"event_type": "session_stop", "reason": "completed"})
             screen.shows("NEEDS YOU 1   RUNNING 1   DONE 1")
         terminal.types("\x1b")
@@ -75,6 +80,8 @@ def test_board_is_live_and_acts(
         screen.resize(60, 20)
         screen.shows("/  ?  q")
         assert "filter" not in screen.lines[19]
+        terminal.types("o")
+        screen.shows("no browser can be opened from here: open this address")
         terminal.types("?")
         screen.shows("leave the board; the runs continue")
         assert not COLOUR.search(terminal.output)
@@ -132,3 +139,4 @@ def test_ao_prints_its_help_where_a_board_is_no_use(
         code, screen = terminal.end()
     assert code == DONE
     assert screen.startswith("Usage: ao") and "\x1b" not in screen
+    assert own_shell.run("ao").stdout.startswith("Usage: ao")

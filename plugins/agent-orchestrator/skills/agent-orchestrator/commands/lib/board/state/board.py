@@ -38,6 +38,8 @@ class Board:
     chosen_id: str | None = None
     is_peeking: bool = False
     peek_top: int = 0
+    peek_step: int = 1
+    """Lines of the look that the terminal has room for, so that a step skips none."""
     groups: Groups = field(default_factory=lambda: groups_of((), {}))
     """All groups, whatever the filter."""
     shown_groups: list[list[Place]] = field(default_factory=list)

@@ -13,7 +13,6 @@ from .board import Board
 from .groups import Place, is_seeable
 from .mode import Asking, Help, Mode, Typing
 
-PAGE_LINES = 10
 _FAR = 10**9
 
 
@@ -149,8 +148,8 @@ class Keys:
         else:
             self.board.filter_by("")
 
-    def _scroll(self, lines: int) -> None:
-        self.board.peek_top = max(0, self.board.peek_top + lines)
+    def _scroll(self, steps: int) -> None:
+        self.board.peek_top = max(0, self.board.peek_top + steps * self.board.peek_step)
 
     # Keys of a row.
 
@@ -274,8 +273,8 @@ _ANYWHERE: Mapping[str, Callable[[Keys], None]] = {
     **dict.fromkeys(("k", "up"), lambda keys: keys.board.move(-1)),
     **dict.fromkeys(("g", "home"), lambda keys: keys.board.move(-_FAR)),
     **dict.fromkeys(("G", "end"), lambda keys: keys.board.move(_FAR)),
-    "pagedown": lambda keys: keys._scroll(PAGE_LINES),
-    "pageup": lambda keys: keys._scroll(-PAGE_LINES),
+    "pagedown": lambda keys: keys._scroll(1),
+    "pageup": lambda keys: keys._scroll(-1),
     "space": Keys._peek,
     "escape": Keys._leave,
     "/": Keys._filter,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from ...console.cells import cells_of, cut
@@ -63,29 +64,30 @@ def filled(left: Line, right: Line, width: int) -> Line:
     return [*left, ("", " " * gap), *right] if gap > 0 else left
 
 
-def wrapped(text: str, width: int) -> Iterator[str]:
-    """Yield the lines of a text, broken at blanks where possible."""
-    for line in clean(text).expandtabs(4).translate(_JOINERS).split("\n"):
-        yield from broken(line.rstrip(), width)
+@lru_cache(maxsize=16)
+def wrapped(text: str, width: int) -> tuple[str, ...]:
+    """Return the lines of a text, broken at blanks where possible."""
+    lines = clean(text).expandtabs(4).translate(_JOINERS).split("\n")
+    return tuple(part for line in lines for part in broken(line.rstrip(), width))
 
 
 def broken(line: str, width: int) -> Iterator[str]:
-    """Yield a line in parts that are `width` cells wide at most; no character is lost."""
-    while cells_of(line) > width:
-        end = fitting(line, width)
-        blank = line.rfind(" ", 0, end)
-        if blank > 0 and line[:blank].strip():
+    """Yield a line in parts that are `width` cells wide at most; only blanks at breaks are lost."""
+    begin = 0
+    while (end := _fitting(line, begin, width)) < len(line):
+        blank = line.rfind(" ", begin, end)
+        if line[begin : blank + 1].strip():
             end = blank + 1
-        yield line[:end].rstrip()
-        line = line[end:]
-    yield line
+        yield line[begin:end].rstrip()
+        begin = end
+    yield line[begin:]
 
 
-def fitting(line: str, width: int) -> int:
-    """Return how many characters at the beginning of a line fit; at least one."""
+def _fitting(line: str, begin: int, width: int) -> int:
+    """Return the end of the part of a line that begins there and fits; it has a character."""
     taken = 0
-    for place, character in enumerate(line):
-        taken += cells_of(character)
+    for place in range(begin, len(line)):
+        taken += cells_of(line[place])
         if taken > width:
-            return max(place, 1)
+            return max(place, begin + 1)
     return len(line)

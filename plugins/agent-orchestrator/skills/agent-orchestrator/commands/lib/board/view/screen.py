@@ -26,15 +26,16 @@ def screen_lines(keys: Keys, width: int, height: int, now: datetime) -> list[Lin
     foot = [*_note_lines(keys, width), key_line(keys, width)]
     if isinstance(keys.mode, Typing):
         foot[-1:-1] = [[("head", typing_label(keys.mode, width))]]
-    room = max(height - 1 - len(foot), 1)
+    foot = foot[-max(height - 2, 1) :]
+    room = max(height - 1 - len(foot), 0)
     if isinstance(keys.mode, Help):
-        body = [cut_line([("key", f" {key:<11}"), ("", does)], width) for key, does in HELP][:room]
+        body = [[("key", f" {key:<11}"), ("", does)] for key, does in HELP]
     else:
         peek = _peek_lines(board, width, room) if board.is_peeking else []
-        body = [*_list_lines(board, width, room - len(peek), now), *peek]
+        body = [*_list_lines(board, width, max(room - len(peek), 1), now), *peek]
     blank: list[Line] = [[] for _ in range(room - len(body))]
-    lines = [_head(board, width), *body, *blank, *foot]
-    return [cut_line(line, width) for line in lines][:height]
+    lines = [_head(board, width), *body[:room], *blank, *foot]
+    return [cut_line(line, width) for line in lines]
 
 
 def typing_label(typing: Typing, width: int) -> str:
@@ -109,6 +110,7 @@ def _peek_lines(board: Board, width: int, room: int) -> list[Line]:
     lines = [*peek_lines(board, place, width - 2)] or [[("quiet", "There is no text yet.")]]
     choices = [*choice_lines(board, width - 2)]
     most = max((room - 3 if board.answering else room // 2) - 1 - len(choices), 1)
+    board.peek_step = max(most - 1, 1)
     board.peek_top = max(0, min(board.peek_top, len(lines) - most))
     part = lines[board.peek_top : board.peek_top + most]
     left = len(lines) - board.peek_top - most

@@ -27,7 +27,7 @@ from ...transcripts.names import PROJECT_KEY, conversation_subpath
 from ..format import Format, TranscriptPart
 from .one_source import Batch
 from .parts import Part
-from .recorded import Recorded, RecordedTurns, recorded_turns
+from .recorded import Recorded, RecordedRun, recorded_runs
 from .state import State
 from .table import all_formats
 
@@ -90,8 +90,8 @@ class Placement:
         self._state = state
         self._sessions: dict[str, str] = {}
         """The recorded session of each conversation that has one."""
-        self._turns: dict[str, tuple[object, list[RecordedTurns]]] = {}
-        """The recorded turns of a session, with its newest run and its end."""
+        self._runs: dict[str, tuple[object, list[RecordedRun]]] = {}
+        """The recorded runs of a session, with its newest run and the end of that."""
 
     def place_of(self, form: Format, begin: Begin) -> Place | None:
         """Return the place of a source; None if it has to wait for the end of a run.
@@ -132,7 +132,7 @@ class Placement:
         is_awaited = self._is_naming(form, part.facts.get("project_dir"), moment)
         session_id = self.session_of(own)
         if session_id != own:
-            return Recorded(session_id, self._turns_of(session_id))
+            return Recorded(session_id, self._runs_of(session_id))
         if is_awaited:
             raise AwaitedError
         return None
@@ -146,14 +146,14 @@ class Placement:
             self._sessions[conversation_id] = found
         return self._sessions[conversation_id]
 
-    def _turns_of(self, session_id: str) -> list[RecordedTurns]:
+    def _runs_of(self, session_id: str) -> list[RecordedRun]:
         session = self._manager.get_session(session_id)
         if session["status"] == "running":
             raise AwaitedError
         newest = session["run"], session["reason"]
-        known = self._turns.get(session_id)
+        known = self._runs.get(session_id)
         if known is None or known[0] != newest:
-            known = self._turns[session_id] = newest, recorded_turns(self._manager, session_id)
+            known = self._runs[session_id] = newest, recorded_runs(self._manager, session_id)
         return known[1]
 
     def _is_naming(self, form: Format, project: str | None, moment: str | None) -> bool:

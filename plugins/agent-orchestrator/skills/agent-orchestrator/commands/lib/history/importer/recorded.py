@@ -22,7 +22,7 @@ from .parts import Part, is_prompt
 Json = dict[str, Any]
 
 
-class RecordedTurns(NamedTuple):
+class RecordedRun(NamedTuple):
     """The time of one recorded run, its first event, and its prompts."""
 
     begin: datetime
@@ -31,16 +31,16 @@ class RecordedTurns(NamedTuple):
     prompts: list[str]
 
 
-def recorded_turns(manager: ManagerClient, session_id: str) -> list[RecordedTurns]:
+def recorded_runs(manager: ManagerClient, session_id: str) -> list[RecordedRun]:
     """Return the runs of a session that supervisors have recorded, oldest first."""
     recorded = {run["run"] for run in manager.list_runs(session_id) if not run["imported"]}
-    found: dict[int, RecordedTurns] = {}
+    found: dict[int, RecordedRun] = {}
     for event in manager.iterate_events(session_id):
         moment = _moment(event.get("timestamp"))
         if event["run"] not in recorded or moment is None:
             continue
         if (known := found.get(event["run"])) is None:
-            known = RecordedTurns(moment, moment, _anchor(event), [])
+            known = RecordedRun(moment, moment, _anchor(event), [])
         if is_prompt(event):
             known.prompts.append("".join(_texts(event)))
         found[event["run"]] = known._replace(end=max(known.end, moment))
@@ -52,16 +52,16 @@ class Recorded:
     """A recorded session, and the place in the conversation up to which it was read."""
 
     session_id: str
-    turns: list[RecordedTurns]
+    runs: list[RecordedRun]
 
     def __post_init__(self) -> None:
-        self._current: Event | None = self.turns[0].first if self.turns else None
+        self._current: Event | None = self.runs[0].first if self.runs else None
         """The event that shows the run of the current turn."""
-        self.is_by_hand = not self.turns
+        self.is_by_hand = not self.runs
         """True if the current turn is not recorded."""
         self._begun: list[tuple[datetime | None, Event]] = []
         """The time of each turn that was read, and the event that shows its run."""
-        self._awaited = [(text, turns) for turns in self.turns for text in turns.prompts]
+        self._awaited = [(text, run) for run in self.runs for text in run.prompts]
         """The recorded prompts after the newest one that was read."""
 
     def fit(self, part: Part) -> Part:
@@ -94,22 +94,22 @@ class Recorded:
         self._current = _anchor(prompt) if found is None else found.first
         self._begun.append((moment, self._current))
 
-    def _recorded_at(self, moment: datetime | None) -> RecordedTurns | None:
+    def _recorded_at(self, moment: datetime | None) -> RecordedRun | None:
         if moment is None:
             return None
-        return next((each for each in self.turns if each.begin <= moment <= each.end), None)
+        return next((each for each in self.runs if each.begin <= moment <= each.end), None)
 
     def _recorded_as(
-        self, prompt: Event, moment: datetime | None, found: RecordedTurns | None
-    ) -> RecordedTurns | None:
+        self, prompt: Event, moment: datetime | None, found: RecordedRun | None
+    ) -> RecordedRun | None:
         """Return the run that has the same prompt, and was earlier if it is not `found`."""
         texts = list(_texts(prompt))
         whole = "".join(texts)
-        for place, (text, turns) in enumerate(self._awaited):
-            is_it = turns is found if found else moment is None or turns.end < moment
+        for place, (text, run) in enumerate(self._awaited):
+            is_it = run is found if found else moment is None or run.end < moment
             if is_it and text and (text in texts or whole.endswith(text)):
                 del self._awaited[: place + 1]
-                return turns
+                return run
         return None
 
     def _run_of(self, request: Json, shown: list[Event | None]) -> Event | None:
