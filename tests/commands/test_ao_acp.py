@@ -9,9 +9,11 @@ from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
 from tests.acp.conftest import DONE, PROGRAM, text
+from tests.commands.processes import kill_supervisor
 from tests.commands.shell import FAILED, USAGE, Shell
 from tests.commands.test_secrecy import BEARERS
 from tests.support.rows import each_row
+from tests.support.waiting import wait_for
 
 
 def test_resume_continues_the_agents_conversation(shell: Shell, tmp_path: Path) -> None:
@@ -98,6 +100,32 @@ def test_notice_that_the_agent_refuses_is_held(
     *_, last = [json.loads(line) for line in log.read_text().splitlines()]
     assert "| 2" in str(last["params"]["prompt"])
     assert records.get_session(session["session_id"])["undelivered_notices"] == 0
+
+
+def test_notice_told_before_a_kill_is_told_by_the_next_run(
+    shell: Shell, records: ManagerClient, tmp_path: Path
+) -> None:
+    """The supervisor dies after it has told the agent, and before the record shows it."""
+    shell = with_counter(shell, tmp_path)
+    script, log = tmp_path / "script.json", tmp_path / "log"
+    program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
+    add_preset(shell, f'[joining]\ncommand = {program}\nmid_turn = "join"\n')
+    serve = ["serve", {"sessionCapabilities": {"resume": {}}}]
+    given = {"name": "child", "prompt": "one two", "agent": "counter"}
+    steps = [serve, ["call", "start_session", given], ["await", "session/prompt"]]
+    script.write_text(json.dumps([*steps, ["await", "the end of input"]]))
+    lead = shell.run("ao-new", "lead", "-p", "hi", "--executor", "joining", "--detach")
+    session_id = lead.stdout.strip()
+    wait_for(lambda: log.exists() and "| 2" in log.read_text(), "the agent has the notice")
+    kill_supervisor(shell.state_dir, session_id)
+    script.write_text(json.dumps([serve, text("Heard."), DONE]))
+    assert shell.run("ao-resume", "lead", "-p", "Next.").stdout == "Heard.\n"
+    reasons = [run["reason"] for run in records.list_runs(session_id)]
+    assert reasons == ["lost", "completed"]
+    told = [line for line in log.read_text().splitlines() if "| 2" in line]
+    events = [e for e in records.iterate_events(session_id) if e.get("notice_batch")]
+    assert (len(told), [event["run"] for event in events]) == (2, [2])
+    assert records.get_session(session_id)["undelivered_notices"] == 0
 
 
 def add_preset(shell: Shell, preset: str) -> None:
