@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import Any
 
 from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.shell import DONE, Shell
+from tests.support import history_count
 from tests.support.api import Api
 from tests.support.history_tree import PREDECESSOR, write_tree
 from tests.support.indexed import wait_for_index
 from tests.support.manager import RunningManager
+from tests.support.opencode_samples import change
 from tests.support.usage_count import count
 
 _NAMES = {
@@ -21,7 +24,34 @@ _NAMES = {
     "reasoning_tokens": "reasoning", "web_searches": "searches",
     "cost_nanodollars": "nanodollars", "unpriced_tokens": "unpriced",
 }  # fmt: skip
+_KINDS = {
+    "assistant": "answer", "thinking": "thought", "pre_tool": "call", "post_tool": "result",
+}  # fmt: skip
 AGENTS = {"claude", "codex", "gemini", "copilot", "opencode"}
+
+
+def counts_of(records: ManagerClient) -> dict[str, Counter[str]]:
+    """Return for each agent the sessions, and the events of the kinds that are counted."""
+    counts: dict[str, Counter[str]] = {}
+    for session in records.find_sessions():
+        of_agent = counts.setdefault(session["executor"], Counter())
+        of_agent["sessions"] += 1
+        for event in records.iterate_events(session["session_id"]):
+            kind = _KINDS.get(event.get("role") or event["event_type"])
+            of_agent.update([kind] if kind else ())
+    return counts
+
+
+def everything_below(home: Path) -> dict[Path, tuple[str, int, int]]:
+    """Return the content, the mode and the time of each file and directory."""
+    return {
+        path: (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "",
+            path.stat().st_mode,
+            path.stat().st_mtime_ns,
+        )
+        for path in (home, *home.rglob("*"))
+    }
 
 
 def sums_of(rows: list[dict[str, Any]], name: str) -> dict[str | None, Counter[str]]:
@@ -44,10 +74,15 @@ def test_sums_of_all_agents_equal_an_independent_count(
         AGENT_ORCHESTRATOR_SESSIONS_DIR=str(home / PREDECESSOR),
         CLAUDE_CONFIG_DIR=None,
     )
+    # As opencode has it: a reader of such a database can leave files beside it.
+    change(home / ".local/share/opencode/opencode.db", "PRAGMA journal_mode = WAL")
+    before = everything_below(home)
     announced = person.run("ao-import", "--dry-run", "--json")
     imported = person.run("ao-import", "--json")
     assert imported.exit_code == DONE, imported
     assert announced.json == imported.json
+    assert everything_below(home) == before
+    assert counts_of(own_records) == history_count.count(home)
 
     def rows(by: str) -> list[dict[str, Any]]:
         report = person.run("ao-usage", "--by", by, "--since", "all", "--json").json

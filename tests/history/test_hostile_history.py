@@ -26,6 +26,7 @@ from agent_orchestrator.history.importer.importer import Importer
 from agent_orchestrator.history.importer.report import Report
 from agent_orchestrator.history.importer.state import open_state
 from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.items import BrokenRecordError
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from tests.support.codex_rollouts import THREAD, event, reply, session_meta
 from tests.support.opencode_samples import OLD
@@ -228,6 +229,29 @@ def test_defect_of_a_parser_costs_one_line(scene: Scene, monkeypatch: pytest.Mon
     report = scene.run()
     assert (report.counts["events"], report.counts["broken"]) == (12, 1)
     assert report.problems[0][1:] == ("line 5", "LookupError: \ufffd")
+
+
+def test_skipped_record_is_read_again_by_a_newer_parser(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not before: a file that has not changed costs nothing."""
+    newer = Transcript(2)
+    newer.turn()
+    newer.write(scene.home)
+
+    def older(*_: object) -> None:
+        raise BrokenRecordError("an answer of a new form")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Parser, "_assistant", older)
+        counts = scene.run().counts
+        assert (counts["events"], counts["broken"]) == (4, 4)
+    assert scene.run().counts["unchanged"] == 2
+    form = all_formats()["claude"]
+    monkeypatch.setattr(form, "version", form.version + 1)
+    counts = scene.run().counts
+    assert (counts["events"], counts["broken"], counts["unchanged"]) == (4, 0, 0)
+    assert scene.run().counts["unchanged"] == 2
 
 
 class Defective:
