@@ -29,7 +29,8 @@ def hostile_board(kind: str | None, asked: dict[str, Any] | None = None) -> Boar
 
 
 def hostile_permission() -> dict[str, Any]:
-    choices = [{**choice, "label": HOSTILE} for choice in PERMISSION["choices"]]
+    given: Any = PERMISSION["choices"]
+    choices = [{**choice, "label": HOSTILE} for choice in given]
     return {**PERMISSION, "title": HOSTILE, "why": HOSTILE, "diff": HOSTILE, "choices": choices}
 
 
