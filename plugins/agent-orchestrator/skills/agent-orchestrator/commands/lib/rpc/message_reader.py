@@ -85,6 +85,7 @@ class MessageReader:
         failure = None if task.cancelled() else task.exception()
         # The reading notices, too, that the agent has gone.
         if isinstance(failure, Exception) and not isinstance(failure, PeerGoneError):
+            logger.error("a request of the agent could not be answered", exc_info=failure)
             self._failures.append((call, failure))
             if not self._has_failed.done():
                 self._has_failed.set_result(None)
@@ -101,11 +102,11 @@ class MessageReader:
         except (ExecutorError, RpcError, PeerGoneError):
             raise
         except Exception as exc:
+            logger.exception("a message of the agent could not be handled")
             async for event in self._left_out(message, exc):
                 yield event
 
     async def _left_out(self, message: Message, exc: Exception) -> AsyncGenerator[Event, None]:
-        logger.error("a message of the agent could not be handled", exc_info=exc)
         note = f"a message {message.method!r} of the agent was left out: {exc!r}"
         yield create_event("diagnostic", content=text_content(note))
         if isinstance(message, Call):
