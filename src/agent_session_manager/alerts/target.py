@@ -212,14 +212,20 @@ def _split(url: str) -> SplitResult:
             "the URL of the webhook is not valid: its port is not a number up to 65535, or its "
             "IPv6 address is not complete"
         ) from None
-    if "xn--" in (parts.hostname or ""):
-        import httpx  # late: few hosts are international
-
-        try:
-            httpx.URL(url).host.encode("idna")
-        except (httpx.InvalidURL, UnicodeError):
-            raise TargetError("the host in the URL of the webhook is not a valid name") from None
+    if not all(map(_is_label, (parts.hostname or "").split("."))):
+        raise TargetError("the host in the URL of the webhook is not a valid name")
     return parts
+
+
+def _is_label(label: str) -> bool:
+    """Return whether a part of a host can be a name, if it is an encoded international one."""
+    if not label.startswith("xn--"):
+        return True
+    try:
+        name = label.removeprefix("xn--").encode("ascii").decode("punycode")
+    except UnicodeError:
+        return False
+    return name.isprintable() and not name.isascii()
 
 
 def _is_loopback(host: str) -> bool:
