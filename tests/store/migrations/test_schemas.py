@@ -40,7 +40,8 @@ from datetime import UTC, datetime
 from agent_session_manager import serve
 for _ in range(2):
     serve.open_store(sys.argv[1], clock=lambda: datetime.now(UTC)).close()
-print([name for name in ("alembic", "mako") if name in sys.modules])
+unneeded = ("alembic", "mako", "sqlalchemy.dialects.postgresql")
+print([name for name in unneeded if name in sys.modules])
 """
 
 

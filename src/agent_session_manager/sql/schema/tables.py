@@ -133,7 +133,6 @@ runs = Table(
         "ix_runs_lease",
         "lease_expires_at",
         sqlite_where=Column("lease_expires_at", BigInteger).is_not(None),
-        postgresql_where=Column("lease_expires_at", BigInteger).is_not(None),
     ),
     Index("ix_runs_started_at", "started_at"),
 )
@@ -251,7 +250,6 @@ notices = Table(
         "ix_notices_undelivered",
         "parent_number",
         sqlite_where=Column("delivered_at", BigInteger).is_(None),
-        postgresql_where=Column("delivered_at", BigInteger).is_(None),
     ),
 )
 
@@ -287,7 +285,6 @@ usage_facts = Table(
         "session_number",
         "number",
         sqlite_where=Column("model", Text).is_not(None),
-        postgresql_where=Column("model", Text).is_not(None),
     ),
     sqlite_autoincrement=True,
 )
@@ -317,7 +314,6 @@ events = Table(
         "event_id",
         unique=True,
         sqlite_where=Column("event_id", Text).is_not(None),
-        postgresql_where=Column("event_id", Text).is_not(None),
     ),
     # A number is never used again, even if the newest events are deleted: readers rely on it.
     sqlite_autoincrement=True,
@@ -380,7 +376,6 @@ transcript_entries = Table(
         "entry_id",
         unique=True,
         sqlite_where=Column("entry_id", Text).is_not(None),
-        postgresql_where=Column("entry_id", Text).is_not(None),
     ),
 )
 
