@@ -188,12 +188,18 @@ def test_events_loaded_above_do_not_move_the_reader(
 
 
 def test_resumed_run_appears_on_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:
+    """The facts have the notices for the session until the run takes them."""
     create(api, "s")
-    append(api, "s", says("first answer"), {"event_type": "session_stop"})
+    append(api, "s", says("first answer"), {"event_type": "session_stop", "reason": "stopped"})
+    create(api, "child", parent_session_id="s", notify=True)
+    append(api, "child", {"event_type": "session_stop"})
     page = visit(own).enter("#/sessions/s")
     gist = page.get_by_test_id("gist")
-    expect(gist.get_by_test_id("state")).to_contain_text("finished")
-    api.post("/sessions/s/runs", {})
+    expect(gist.get_by_test_id("state")).to_contain_text("stopped")
+    facts = page.get_by_test_id("facts")
+    expect(facts).to_contain_text("Notices1 not told yet (held until the next resume: stopped)")
+    api.post("/sessions/s/runs", {"take_notices": True})
+    expect(facts).not_to_contain_text("held until")
     append(api, "s", says("second answer"))
     expect(gist.get_by_test_id("state")).to_contain_text("running")
     expect(page.get_by_test_id("message")).to_contain_text(["first answer", "second answer"])
