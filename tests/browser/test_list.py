@@ -123,7 +123,7 @@ def test_filter_and_order_apply_and_stay_in_the_address(
         )
     box(page).fill("project:web file:src/a.py")
     page.get_by_role("link", name="whose calls name file:src/a.py").click()
-    page.wait_for_url("**/#/search?q=file:src/a.py&kind=tool_input&project=web&by_session=true")
+    page.wait_for_url("**/#/search?q=file%3Asrc%2Fa.py&kind=tool_input&project=web&by_session=true")
     page.go_back()
     box(page).fill("nothing like it")
     page.get_by_role("link", name="Search the events for nothing like it").click()
