@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -37,6 +38,10 @@ class _Program(click.Group):
             return super().invoke(ctx)
 
 
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that only a write has."""
+
+
 @contextmanager
 def _output_written() -> Iterator[None]:
     """End the program if the block fails because its output cannot be written."""
@@ -46,7 +51,8 @@ def _output_written() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except OSError as exc:
-        if not _is_unwritten():
+        is_of_write = exc.filename is None and exc.errno in _OF_OUTPUT
+        if not (is_of_write or isinstance(exc, BrokenPipeError) or _is_unwritten()):
             raise
         # Otherwise Python writes the rest again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

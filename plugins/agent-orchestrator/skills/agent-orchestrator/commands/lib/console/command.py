@@ -5,6 +5,7 @@ The answer goes to stdout, notes for people go to stderr. A traceback is printed
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 from contextlib import suppress
@@ -156,6 +157,10 @@ def _end_unwritten(error: OSError) -> NoReturn:
     _end(_sentence(error), FAILED)
 
 
+_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Errors that only a write has."""
+
+
 def _sentence(error: OSError) -> str:
     """Return which file cannot be used, and why. Discard the unwritten rest of the answer."""
     try:
@@ -164,6 +169,8 @@ def _sentence(error: OSError) -> str:
         discard(sys.stdout)
         return f"the answer cannot be written: {error.strerror}"
     why = error.strerror or str(error)
+    if error.filename is None and error.errno in _OF_OUTPUT:  # of more than the buffer takes
+        return f"the answer cannot be written: {why}"
     return f"{error.filename}: {why}" if error.filename else why
 
 
