@@ -73,6 +73,7 @@ function Place({ route, onConnection }: PlaceProps) {
             seq: route.seq,
             query: route.query,
             part: route.part,
+            alone: route.alone,
             onConnection,
           }}
         />

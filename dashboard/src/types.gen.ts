@@ -1616,6 +1616,32 @@ export interface components {
          * @enum {string}
          */
         Kind: "message" | "thinking" | "tool_input" | "tool_output" | "error" | "note";
+        /**
+         * LaneBody
+         * @description The events of one subagent, without those of the subagents inside it.
+         */
+        LaneBody: {
+            /**
+             * Call Seq
+             * @description The event that began this call, or null
+             */
+            call_seq: number | null;
+            /**
+             * Run
+             * @description Number of the run
+             */
+            run: number;
+            /**
+             * Seqs
+             * @description `seq` of each of its events among these events
+             */
+            seqs: number[];
+            /**
+             * Tool Use Id
+             * @description The tool call that started the subagent
+             */
+            tool_use_id: string;
+        };
         /** LeaseBody */
         LeaseBody: {
             /**
@@ -1900,6 +1926,11 @@ export interface components {
              * @description Whether the session has later events
              */
             has_more: boolean;
+            /**
+             * Lanes
+             * @description The subagents that have events among these events
+             */
+            lanes: components["schemas"]["LaneBody"][];
             /**
              * Messages
              * @description `seq` of each message among these events

@@ -30,6 +30,7 @@ export const post = (tool_use_id: string, more: Partial<WireEvent> = {}) => ({
 export const WAY: Way = {
   state: "running",
   run: 1,
+  lane: null,
   open: new Set(),
   isFlat: false,
   folded: 0,

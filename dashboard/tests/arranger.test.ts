@@ -2,7 +2,11 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Arranger } from "../src/state/arranger";
 import { rowKey, toggledFold } from "../src/state/call-groups";
+import { parentKey } from "../src/state/call-keys";
+import type { Lane } from "../src/state/lane";
+import { everything } from "../src/state/outline";
 import { addEvents, emptyTimeline, raiseHead } from "../src/state/timeline";
+import type { SessionEvent } from "../src/wire";
 import {
   arranged,
   calls,
@@ -26,15 +30,24 @@ const happening = fc.oneof(
   fc.record({ kind: fc.constant("run"), run: fc.constantFrom(1, 2), isRunning: fc.boolean() }),
   fc.record({ kind: fc.constant("filter"), modulus: fc.option(fc.constantFrom(1, 2, 3), { freq: 2 }) }),
   fc.record({ kind: fc.constant("copied"), folded: fc.constantFrom(0, 0, 3) }),
+  fc.record({ kind: fc.constant("lane"), nested: calls }),
 );
+
+/** Return the lane of a subagent with those inside it. */
+function laneWith(events: readonly SessionEvent[], nested: readonly string[]): Lane {
+  const keys = new Set(["t0", ...nested].map((id) => `1 ${id}`));
+  const seqs = new Set(events.filter((event) => keys.has(parentKey(event) ?? "")).map(({ seq }) => seq));
+  const has = (seq: number) => seqs.has(seq);
+  return { key: "1 t0", keys, seqs, has, within: (...span) => everything.within(...span).filter(has) };
+}
 
 test("arranging step by step is the same as arranging at once", () => {
   fc.assert(
-    fc.property(forest, fc.array(happening, { maxLength: 30 }), (events, happenings) => {
+    fc.property(forest, fc.array(happening, { maxLength: 30 }), fc.boolean(), (events, steps, alone) => {
       const arranger = new Arranger();
       let known = raiseHead(emptyTimeline, events.at(-1)?.seq ?? 0);
-      let way: NonNullable<Parameters<typeof arranged>[1]> = {};
-      for (const each of happenings) {
+      let way: NonNullable<Parameters<typeof arranged>[1]> = { lane: alone ? laneWith(events, []) : null };
+      for (const each of steps) {
         if ("from" in each) {
           const from = each.from % (events.length + 1);
           known = addEvents(known, events.slice(from, from + each.count));
@@ -42,6 +55,7 @@ test("arranging step by step is the same as arranging at once", () => {
           known = { ...known, pages: new Map([...known.pages].filter(([page]) => page !== each.page)) };
         } else if ("open" in each) way = { ...way, open: each.open };
         else if ("folded" in each) way = { ...way, folded: Math.min(each.folded, known.head) };
+        else if ("nested" in each) way = { ...way, lane: alone ? laneWith(events, each.nested) : null };
         else if ("run" in each) way = { ...way, run: each.run, state: each.isRunning ? "running" : "lost" };
         else way = { ...way, passing: each.modulus === null ? null : multiples(each.modulus) };
         const [stepwise, atOnce] = [arranged(known, way, arranger), arranged(known, way)];

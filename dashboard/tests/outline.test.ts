@@ -39,6 +39,7 @@ const OUTLINE: Outline = {
   messages: [1, 10, 14],
   calls: [2, 4, 6, 8],
   commands: 0,
+  lanes: [],
   through: 14,
 };
 
@@ -48,6 +49,7 @@ test("pages are joined in their order, each once", () => {
     messages: [1],
     calls: [],
     commands: 1,
+    lanes: [],
     through: 5,
     has_more: true,
   };
@@ -133,7 +135,7 @@ test("lines stand in the row of their call, and none for what failed or says non
 
 test("changes since a run are counted only if the page has all of them", () => {
   const entries = [...ENTRIES, { ...edit(16, "/p/a", 5, 0), run: 2 }];
-  const page = { entries, messages: [], calls: [], commands: 0, through: 16, has_more: false };
+  const page = { entries, messages: [], calls: [], commands: 0, lanes: [], through: 16, has_more: false };
   const all = { files: 2, lines: { added: 12, removed: 1, isMore: true } };
   expect(changesAfter(0, page, 0)).toEqual(all);
   expect(changesAfter(1, page, 9)).toEqual({ files: 1, lines: { added: 5, removed: 0, isMore: false } });

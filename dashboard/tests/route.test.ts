@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/cost-place";
 import {
+  aloneLink,
   besideLink,
   costLink,
   defaultList,
@@ -80,8 +81,15 @@ test("period and rows of the cost can be restored from their address", () => {
 test("session and event can be restored from their address", () => {
   fc.assert(
     fc.property(fc.string({ minLength: 1 }), fc.integer({ min: 1 }), (sessionId, seq) => {
-      const at = { view: "session", sessionId, query: null, part: "conversation" };
+      const at = { view: "session", sessionId, query: null, part: "conversation", alone: null };
       expect(parseRoute(sessionLink(sessionId, seq))).toEqual({ ...at, seq });
+      expect(parseRoute(aloneLink(sessionId, 41))).toEqual({ ...at, alone: 41, seq: null });
+      expect(parseRoute(aloneLink(sessionId, 41, seq, sessionId))).toEqual({
+        ...at,
+        alone: 41,
+        seq,
+        query: sessionId,
+      });
       expect(parseRoute(sessionLink(sessionId, seq, sessionId))).toEqual({
         ...{ ...at, seq },
         query: sessionId,
@@ -123,7 +131,7 @@ test.each([
   ["#/elsewhere", { view: "unknown" }],
   [
     "#/sessions/%E0%A4%A",
-    { view: "session", sessionId: "%E0%A4%A", seq: null, query: null, part: "conversation" },
+    { view: "session", sessionId: "%E0%A4%A", seq: null, query: null, part: "conversation", alone: null },
   ],
 ])("%s", (hash, route) => {
   expect(parseRoute(hash)).toEqual(route);

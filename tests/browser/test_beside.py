@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from tests.browser.axe import expect_accessible
 from tests.browser.conftest import Visit, choose, expect_shown_as, first_shown, scroll_to
-from tests.browser.filled_sessions import append, create, says
+from tests.browser.filled_sessions import append, call, create, result, says
 from tests.support.api import Api
 from tests.support.manager import RunningManager
 
@@ -19,7 +20,7 @@ PHONE: ViewportSize = {"width": 390, "height": 780}
 EDIT = {"file_path": "/p/src/login.py", "old_string": "a\nb", "new_string": "c"}
 
 
-def numbered(prefix: str, count: int) -> list[dict[str, object]]:
+def numbered(prefix: str, count: int) -> list[dict[str, Any]]:
     return [says(f"{prefix} {number}", "user") for number in range(1, count + 1)]
 
 
@@ -127,3 +128,68 @@ def test_what_fails_on_one_side_stays_there(own: RunningManager, visit: Open, ap
     expect(side(page, "right")).to_contain_text("does not exist")
     page.keyboard.press("c")
     expect(page.get_by_role("main")).to_contain_text("damaged")
+
+
+def inside(number: int, *events: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the events as those of the subagent that a call has started."""
+    return [{**event, "parent_tool_use_id": f"call-{number}"} for event in events]
+
+
+def test_subagent_is_followed_alone(own: RunningManager, visit: Open, api: Api) -> None:
+    create(api, "lead", lease={"holder": "me"})
+    bash = (
+        call(3, "Bash", {"command": "ls src"}),
+        result(3, "Bash", None, error="no such directory"),
+    )
+    append(
+        api,
+        "lead",
+        says("Look at everything.", "user"),
+        call(1, "Task", {"description": "Survey of src"}),
+        call(2, "Task", {"description": "Check of tests"}),
+        *inside(1, says("src is large")),
+        *inside(2, says("tests are fine"), says("still fine")),
+        *inside(1, *bash, call(4, "Task", {"description": "Count"})),
+        *inside(4, says("12 files")),
+        *numbered("later", 150),
+    )
+    opened = visit(own, viewport=DESKTOP)
+    page = opened.enter("#/sessions/lead/seq/2")
+    page.get_by_role("link", name="Follow alone: the subagent of event 2").click()
+    page.wait_for_url("**/#/sessions/lead/alone/2")
+    head, rows = page.get_by_role("heading", name="Survey of src"), page.get_by_test_id("event-row")
+    expect(head).to_be_visible()
+    expect(page.get_by_text("2 calls · 1 failed")).to_be_visible()
+    shown = "rows => rows.map(row => Number(row.dataset.seq))"
+    expect(rows).to_have_count(3)
+    assert rows.evaluate_all(shown) == [4, 7, 9]
+
+    # Live, with the subagents inside it, and without all others.
+    append(api, "lead", *inside(2, says("tests again")), *inside(1, says("src again")))
+    expect(page.get_by_text("src again")).to_be_in_viewport()
+    append(api, "lead", *inside(4, says("13 files")))
+    page.get_by_role("button", name="Subagent: 2 events").click()
+    expect(page.get_by_text("13 files")).to_be_visible()
+    outline = page.get_by_role("navigation", name="Outline")
+    outline.get_by_role("link", name="Failed: Bash ls src").click()
+    page.wait_for_url("**/#/sessions/lead/alone/2?at=7")
+    expect(page.locator("[data-seq='7']")).to_have_class(re.compile("is-target"))
+    page.reload()
+    expect(page.locator("[data-seq='7']")).to_be_in_viewport()
+    expect(page.get_by_text("tests are fine")).to_have_count(0)
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        expect_accessible(page)
+    page.evaluate("() => { window.print = () => { window.shown = document.body.innerText } }")
+    page.keyboard.press("Control+p")
+    page.wait_for_function("() => window.shown?.includes('13 files')")
+    assert "tests are fine" not in page.evaluate("() => window.shown")
+
+    # Back at the row of the call.
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/#/sessions/lead/seq/2")
+    expect(page.locator("[data-seq='2']")).to_be_in_viewport()
+    opened.go("#/sessions/lead/alone/1")
+    expect(page.get_by_test_id("empty")).to_have_text(
+        "Event 1 has not started a subagent with events."
+    )

@@ -171,12 +171,17 @@ function Answers({ left, right, titles }: AnswersProps) {
             </p>
           )}
           <Late fallback={<div className="placeholder" />}>
-            <EditDiff before={before ?? ""} after={after ?? ""} />
+            <EditDiff before={linesOf(before)} after={linesOf(after)} />
           </Late>
         </>
       )}
     </section>
   );
+}
+
+/** Return a text whose last line ends like all others: else it would differ from the same line in a longer text. */
+function linesOf(text: string | null): string {
+  return text ? `${text}\n` : "";
 }
 
 /** Load the answer of the newest run, or say why it is missing. */

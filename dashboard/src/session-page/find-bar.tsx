@@ -13,6 +13,8 @@ interface FindBarProps {
   readonly sessionId: string;
   readonly head: number;
   readonly shown: Shown;
+  /** The only events to find; null for all. */
+  readonly within: ReadonlySet<number> | null;
   readonly input: RefObject<HTMLInputElement | null>;
   onShow(shown: Shown): void;
   /** Go to an event; `words` are marked in it. */
@@ -32,7 +34,7 @@ export function FindBar(props: FindBarProps) {
   const [words, setWords] = useState("");
   const [problem, setProblem] = useState<string | null>(null);
   const [at, setAt] = useState<number | null>(null);
-  const found = useHits(sessionId, words);
+  const found = useHits(sessionId, words, props.within);
   const { hits, error } = found;
 
   function go(seq: number): void {
@@ -150,7 +152,7 @@ interface Hits {
   readonly error: Error | null;
 }
 
-function useHits(sessionId: string, words: string): Hits {
+function useHits(sessionId: string, words: string, within: ReadonlySet<number> | null): Hits {
   const query = useInfiniteQuery({
     queryKey: ["find", sessionId, words],
     queryFn: ({ pageParam, signal }) =>
@@ -168,8 +170,11 @@ function useHits(sessionId: string, words: string): Hits {
   const { data, hasNextPage, isFetching, fetchNextPage } = query;
   // A page has as many hits as the search found in its time, so the pages can exceed the limit together.
   const found = useMemo(
-    () => [...new Set(data?.pages.flatMap((page) => page.hits.map(({ seq }) => seq)))],
-    [data],
+    () =>
+      [...new Set(data?.pages.flatMap((page) => page.hits.map(({ seq }) => seq)))].filter(
+        (seq) => within?.has(seq) ?? true,
+      ),
+    [data, within],
   );
   const hits = useMemo(() => found.slice(0, MAX_HITS).sort((a, b) => a - b), [found]);
   const isShort = words !== "" && hits.length < MAX_HITS;

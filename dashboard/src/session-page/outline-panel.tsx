@@ -1,9 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { Fragment, memo, useMemo, useRef } from "react";
+import { useSessionPlace } from "../hooks/session-place";
 import { replaceRoute } from "../hooks/use-route";
 import { type Outline, type OutlineLine, outlineLines } from "../state/outline";
 import { shortPath } from "../text/format";
-import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Icon, type IconName } from "../ui/icons";
 import type { OutlineEntry } from "../wire";
@@ -103,7 +103,7 @@ interface JumpProps {
 
 /** A link that does not add a step to the history, so that Back leaves the session. */
 function Jump({ sessionId, seq, className, title, children }: JumpProps) {
-  const link = sessionLink(sessionId, seq);
+  const link = useSessionPlace().link(sessionId, seq);
   return (
     <a
       href={link}

@@ -3,6 +3,7 @@ import { createPortal } from "react-dom";
 import { explain } from "../api/errors";
 import { listEvents } from "../api/routes";
 import { Arranger } from "../state/arranger";
+import type { Lane } from "../state/lane";
 import { everything } from "../state/outline";
 import { addEvents, emptyTimeline, type Timeline } from "../state/timeline";
 import { fullTime, plural, wholeNumber } from "../text/format";
@@ -18,8 +19,15 @@ const EVENTS_AT_ONCE = 1000;
 /** Maximum number of events, so that the print layout fits into the browser's memory. */
 const MAX_PRINTED = 20_000;
 
+interface PrintedSessionProps {
+  readonly session: Session;
+  /** The only subagent to print. */
+  readonly lane?: Lane | null;
+  onEnd(): void;
+}
+
 /** The print layout of a whole session, with everything unfolded. It prints when all events are loaded. */
-export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): void }) {
+export function PrintedSession({ session, lane = null, onEnd }: PrintedSessionProps) {
   const { show } = useToasts();
   const [timeline, setTimeline] = useState<Timeline | null>(null);
   const end = useEffectEvent(onEnd);
@@ -43,10 +51,10 @@ export function PrintedSession({ session, onEnd }: { session: Session; onEnd(): 
   const rows = useMemo(() => {
     if (timeline === null) return [];
     const { state, run } = session;
-    const way = { state, run, open: new Set<string>(), isFlat: true, folded: 0, passing: everything };
+    const way = { state, run, lane, open: new Set<string>(), isFlat: true, folded: 0, passing: everything };
     const { lines } = new Arranger().arrange(timeline, way);
     return lines.filter((line) => line.kind === "event" || line.kind === "call");
-  }, [timeline, session]);
+  }, [timeline, session, lane]);
 
   if (timeline === null) return null;
   return createPortal(

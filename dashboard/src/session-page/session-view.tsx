@@ -1,6 +1,7 @@
 import { useEffect, useMemo, useState } from "react";
 import type { Connection } from "../api/stream";
 import { lastList } from "../hooks/left-place";
+import { SessionPlaces } from "../hooks/session-place";
 import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
 import { usePrintKeys } from "../hooks/use-print-keys";
@@ -8,8 +9,16 @@ import { goTo } from "../hooks/use-route";
 import { useTitle } from "../hooks/use-title";
 import { SessionQuestions } from "../questions/session-questions";
 import { changedFiles } from "../state/changed-files";
+import { laneOf, outlineOf } from "../state/lane";
 import { wholeNumber } from "../text/format";
-import { partLink, SESSION_PARTS, type SessionPart, sessionsLink } from "../text/route";
+import {
+  aloneLink,
+  partLink,
+  SESSION_PARTS,
+  type SessionPart,
+  sessionLink,
+  sessionsLink,
+} from "../text/route";
 import { oneLine } from "../text/visible";
 import { Empty, Failed } from "../ui/empty";
 import { type Session, takesRequests } from "../wire";
@@ -20,6 +29,7 @@ import "../styles/content.css";
 import "../styles/rich-text.css";
 import { ChangesPart } from "./changes/changes-part";
 import { Facts } from "./facts";
+import { LaneHead, NoLane } from "./lane-head";
 import { OutlinePanel } from "./outline-panel";
 import { PrintedSession } from "./printed-session";
 import { RawPart } from "./raw-part";
@@ -37,6 +47,8 @@ interface SessionViewProps {
   /** The search query by which the event was found. */
   readonly query: string | null;
   readonly part: SessionPart;
+  /** The call whose subagent is shown alone. */
+  readonly alone: number | null;
   onConnection(connection: Connection): void;
 }
 
@@ -47,7 +59,7 @@ const PART_WORDS: Readonly<Record<SessionPart, string>> = {
   raw: "Raw",
 };
 
-export function SessionView({ sessionId, seq, query, part, onConnection }: SessionViewProps) {
+export function SessionView({ sessionId, seq, query, part, alone, onConnection }: SessionViewProps) {
   const { followed, error, connection, show, learn, retry } = useFollowedSession(sessionId);
   const isPresent = followed.phase === "present";
   const outline = useOutline(
@@ -62,7 +74,17 @@ export function SessionView({ sessionId, seq, query, part, onConnection }: Sessi
   const print = () => setPrinting(true);
   usePrintKeys(isPresent ? print : null);
 
-  const leave = () => goTo(lastList());
+  const lane = useMemo(() => (alone === null ? null : laneOf(outline, alone)), [outline, alone]);
+  const shown = useMemo(() => (lane ? outlineOf(outline, lane) : outline), [outline, lane]);
+  const where = useMemo(
+    () => ({
+      link: (id: string, at?: number, words?: string) =>
+        alone === null || id !== sessionId ? sessionLink(id, at, words) : aloneLink(id, alone, at, words),
+      leave: () => goTo(lastList()),
+    }),
+    [sessionId, alone],
+  );
+  const leave = () => (alone === null ? where.leave() : goTo(sessionLink(sessionId, alone)));
   const goToNeighbour = useNeighbours(sessionId);
   useKeys({
     Escape: leave,
@@ -90,47 +112,54 @@ export function SessionView({ sessionId, seq, query, part, onConnection }: Sessi
       const { session, timeline } = followed;
       const tabs = <Tabs session={session} part={part} files={files} />;
       return (
-        <div className="session">
-          <SessionHeader
-            session={session}
-            timeline={timeline}
-            onChange={learn}
-            onPrint={print}
-            onTell={takesRequests(session) ? () => setTells(!tells) : null}
-          />
-          {tells && <TellAgent session={session} onClose={() => setTells(false)} />}
-          {isPrinting && <PrintedSession session={session} onEnd={() => setPrinting(false)} />}
-          <div className="session-body">
-            {part === "conversation" ? (
-              <TimelineView
-                session={session}
-                timeline={timeline}
-                seq={seq}
-                query={query}
-                outline={outline}
-                tabs={tabs}
-                onShow={show}
-              >
-                <SessionQuestions session={session} />
-              </TimelineView>
-            ) : (
-              <section className="session-part" aria-label={PART_WORDS[part]}>
-                <div className="tab-bar">{tabs}</div>
-                <Part part={part} session={session} outline={outline} />
-              </section>
-            )}
-            <aside className="session-side" aria-label="About this session">
-              <details className="side-outline" open={!isNarrow}>
-                <summary>Outline</summary>
-                <OutlinePanel sessionId={sessionId} outline={outline} />
-              </details>
-              <details className="side-facts">
-                <summary>About this session</summary>
-                <Facts session={session} />
-              </details>
-            </aside>
+        <SessionPlaces value={where}>
+          <div className="session">
+            <SessionHeader
+              session={session}
+              timeline={timeline}
+              onChange={learn}
+              onPrint={print}
+              onTell={takesRequests(session) ? () => setTells(!tells) : null}
+            />
+            {tells && <TellAgent session={session} onClose={() => setTells(false)} />}
+            {isPrinting && <PrintedSession session={session} lane={lane} onEnd={() => setPrinting(false)} />}
+            <div className="session-body">
+              {alone !== null && lane === null ? (
+                <NoLane session={session} outline={outline} callSeq={alone} />
+              ) : part === "conversation" ? (
+                <TimelineView
+                  key={alone}
+                  lane={lane}
+                  place={where.link(sessionId)}
+                  session={session}
+                  timeline={timeline}
+                  seq={seq}
+                  query={query}
+                  outline={shown}
+                  tabs={lane && alone ? <LaneHead session={session} outline={shown} callSeq={alone} /> : tabs}
+                  onShow={show}
+                >
+                  <SessionQuestions session={session} />
+                </TimelineView>
+              ) : (
+                <section className="session-part" aria-label={PART_WORDS[part]}>
+                  <div className="tab-bar">{tabs}</div>
+                  <Part part={part} session={session} outline={outline} />
+                </section>
+              )}
+              <aside className="session-side" aria-label="About this session">
+                <details className="side-outline" open={!isNarrow}>
+                  <summary>Outline</summary>
+                  <OutlinePanel sessionId={sessionId} outline={shown} />
+                </details>
+                <details className="side-facts">
+                  <summary>About this session</summary>
+                  <Facts session={session} />
+                </details>
+              </aside>
+            </div>
           </div>
-        </div>
+        </SessionPlaces>
       );
     }
   }

@@ -9,7 +9,8 @@ import { isRecord, isRunning, type Session, type SessionEvent } from "../wire";
 import { foldCalls, restrict, rowKey, type ShownLines } from "./call-groups";
 import { CallIndex } from "./call-index";
 import { parentKey } from "./call-keys";
-import { type Gap, restrictGap } from "./gaps";
+import { type Gap, gapOf, restrictGap } from "./gaps";
+import type { Lane } from "./lane";
 import type { Passing } from "./outline";
 import { type Line, rowsOf, type ShownPage, shownPage } from "./rows";
 import { eventAt, firstOf, PAGE_EVENTS, type Page, pageOf, type Timeline } from "./timeline";
@@ -18,6 +19,8 @@ import { eventAt, firstOf, PAGE_EVENTS, type Page, pageOf, type Timeline } from 
 export interface Way {
   readonly state: Session["state"];
   readonly run: Session["run"];
+  /** The only subagent to show: the same one each time, perhaps with more of its events. */
+  readonly lane: Lane | null;
   /** The open folds. */
   readonly open: ReadonlySet<string>;
   /** Whether subagents are unfolded. */
@@ -71,7 +74,7 @@ export class Arranger {
 
   arrange(timeline: Timeline, way: Way): Arrangement {
     const isSameWay = this.#way !== null && isSame(this.#way, way);
-    const changed = this.#learn(timeline, way.folded);
+    const changed = this.#learn(timeline, way);
     const stale = new Set([...changed, ...this.#index.takeStale()]);
     const wholeFrom = isRunning(way) ? this.#loadedToEndFrom(timeline.head) : Number.POSITIVE_INFINITY;
     const numbers = [...this.#known.keys()].sort((a, b) => a - b);
@@ -95,15 +98,16 @@ export class Arranger {
   }
 
   /** Take over the pages of a timeline; return the pages that are new or have changed. */
-  #learn(timeline: Timeline, folded: number): readonly number[] {
-    const isRefolded = this.#way !== null && this.#way.folded !== folded;
+  #learn(timeline: Timeline, { folded, lane }: Way): readonly number[] {
+    const way = this.#way ?? { folded, lane };
+    const isSameRange = way.folded === folded && way.lane === lane;
     const changed: number[] = [];
     for (const number of new Set([...this.#known.keys(), ...timeline.pages.keys()])) {
       const page = timeline.pages.get(number);
       const known = this.#known.get(number);
-      if (known?.page === page && !isRefolded) continue;
+      if (known?.page === page && isSameRange) continue;
       const before = known?.shown.events ?? NONE;
-      const shown = page && shownPage(page, folded);
+      const shown = page && shownPage(page, folded, lane);
       for (const [seq, event] of before) {
         const later = shown?.events.get(seq);
         const isGone = later === undefined || later.kind === "gap";
@@ -144,13 +148,14 @@ export class Arranger {
     this.#way?.isFlat === true || this.#way?.open.has(call) === true;
 
   /** Join the lines of the pages, with the gaps between them. */
-  #join(numbers: readonly number[], head: number, { folded, passing }: Way): readonly (Line | CopiedLine)[] {
+  #join(numbers: readonly number[], head: number, way: Way): readonly (Line | CopiedLine)[] {
+    const { folded, lane, passing } = way;
     const lines: (Line | CopiedLine)[] = folded > 0 && (passing?.has(1) ?? true) ? [COPIED_LINE] : [];
     let next = folded + 1;
     const addGap = (last: number) => {
-      const whole: Gap = { kind: "gap", first: next, last, only: null };
-      const gap = passing && last >= next ? restrictGap(whole, passing) : whole;
-      if (gap && last >= next) lines.push(gap);
+      const whole = gapOf(next, last, lane);
+      const gap = whole && passing ? restrictGap(whole, passing) : whole;
+      if (gap) lines.push(gap);
     };
     this.#starts = new Map();
     for (const number of numbers) {

@@ -26,8 +26,15 @@ export function placeInGap({ first, only }: Gap, seq: number): number {
   return only ? Math.min(placeIn(only, seq), only.length - 1) : seq - first;
 }
 
+/** Return the gap from one event to another, with only those of a lane, if any; null if it has no event. */
+export function gapOf(first: number, last: number, lane: Passing | null): Gap | null {
+  if (last < first) return null;
+  const gap: Gap = { kind: "gap", first, last, only: null };
+  return lane ? restrictGap(gap, lane) : gap;
+}
+
 /** Return the gap with only the events that pass; null if no event passes. */
 export function restrictGap(gap: Gap, passing: Passing): Gap | null {
-  const only = passing.within(gap.first, gap.last);
+  const only = gap.only?.filter((seq) => passing.has(seq)) ?? passing.within(gap.first, gap.last);
   return only.length === 0 ? null : { ...gap, only };
 }

@@ -10,11 +10,20 @@ export interface Outline {
   readonly calls: readonly number[];
   /** Number of commands, which can change files that nothing names. */
   readonly commands: number;
+  /** The events of each subagent, in parts. */
+  readonly lanes: OutlinePage["lanes"];
   /** The last event that was read for it. */
   readonly through: number;
 }
 
-export const emptyOutline: Outline = { entries: [], messages: [], calls: [], commands: 0, through: 0 };
+export const emptyOutline: Outline = {
+  entries: [],
+  messages: [],
+  calls: [],
+  commands: 0,
+  lanes: [],
+  through: 0,
+};
 
 /** Add the page after the outline; a page that was asked for twice is added once. */
 export function addOutlinePage(outline: Outline, after: number, page: OutlinePage): Outline {
@@ -24,6 +33,7 @@ export function addOutlinePage(outline: Outline, after: number, page: OutlinePag
     messages: [...outline.messages, ...page.messages],
     calls: [...outline.calls, ...page.calls],
     commands: outline.commands + page.commands,
+    lanes: [...outline.lanes, ...page.lanes],
     through: page.through,
   };
 }

@@ -11,7 +11,8 @@ import { type EventOf, isRunning, type Session, type SessionEvent } from "../wir
 import type { CallGroup } from "./call-groups";
 import type { CallIndex } from "./call-index";
 import { keyOf, parentKey } from "./call-keys";
-import type { Gap } from "./gaps";
+import { type Gap, gapOf } from "./gaps";
+import { eventIn, type Lane } from "./lane";
 import { firstOf, type Page, pageOf } from "./timeline";
 
 export type Outcome = "running" | "ok" | "failed" | "denied" | "unknown";
@@ -67,20 +68,23 @@ export interface ShownPage {
   readonly joined: ReadonlyMap<number, number>;
 }
 
-/** Join the parts of each message into its first loaded part, up to the first gap; leave the first events out. */
-export function shownPage(page: Page, after: number): ShownPage {
+/** Join the parts of each message into its first loaded part, up to the first gap; leave out the first events, and those
+ * outside the lane. */
+export function shownPage(page: Page, after: number, lane: Lane | null): ShownPage {
   const events = new Map<number, SessionEvent | Gap>();
   const joined = new Map<number, number>();
   const firsts = new Map<string | null, number>();
   let next: number | null = null;
-  for (const event of page) {
-    if (event === undefined || event.seq <= after) continue;
-    if (next !== null && event.seq !== next) {
+  for (const loaded of page) {
+    if (loaded === undefined || loaded.seq <= after) continue;
+    if (next !== null && loaded.seq !== next) {
       firsts.clear();
-      events.set(next, { kind: "gap", first: next, last: event.seq - 1, only: null });
+      const gap = gapOf(next, loaded.seq - 1, lane);
+      if (gap) events.set(next, gap);
     }
-    next = event.seq + 1;
-    if (event.kind === "model_request") continue;
+    next = loaded.seq + 1;
+    const event = lane ? eventIn(lane, loaded) : loaded;
+    if (event === null || event.kind === "model_request") continue;
     const first = events.get(firsts.get(event.message_id) ?? 0);
     if (first?.kind === event.kind && "text" in first && "text" in event) {
       events.set(first.seq, { ...first, text: first.text + event.text } as SessionEvent);

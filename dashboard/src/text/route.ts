@@ -38,6 +38,8 @@ export type Route =
       /** The search query by which the event was found; its words are marked. */
       readonly query: string | null;
       readonly part: SessionPart;
+      /** The call whose subagent is shown alone. */
+      readonly alone: number | null;
     }
   | { readonly view: "beside"; readonly pair: Pair }
   | { readonly view: "code"; readonly code: string; readonly place: string | null }
@@ -82,11 +84,21 @@ export function parseRoute(hash: string): Route {
   if (first !== "sessions") return { view: "unknown" };
   if (sessionId === undefined) return { view: "sessions", list: parseList(parameters) };
   const part = oneOf(SESSION_PARTS, seqWord ?? "conversation");
-  if (part !== null && seq === undefined) return { view: "session", sessionId, seq: null, query: null, part };
+  const place: Route = {
+    view: "session",
+    sessionId,
+    seq: null,
+    query: null,
+    part: "conversation",
+    alone: null,
+  };
+  if (part !== null && seq === undefined) return { ...place, part };
   if (seqWord === "seq" && SEQ.test(seq ?? "")) {
     const query = parameters.get("q") || null;
-    return { view: "session", sessionId, seq: Number(seq), query, part: "conversation" };
+    return { ...place, seq: Number(seq), query };
   }
+  if (seqWord === "alone" && SEQ.test(seq ?? ""))
+    return { ...place, ...placeIn(parameters, "at"), alone: Number(seq) };
   return { view: "unknown" };
 }
 
@@ -151,14 +163,18 @@ export function partLink(sessionId: string, part: SessionPart): string {
 /** Return a link to two sessions beside each other. */
 export function besideLink({ ids, at, isCompared }: Partial<Pair> & Pick<Pair, "ids">): string {
   const base = `#/beside/${ids.map(encodeURIComponent).join("/")}`;
-  const places = AT.flatMap((name, side) => {
-    const { seq, query } = at?.[side] ?? NOWHERE;
-    return [
-      [name, seq === null ? null : String(seq)] as const,
-      [`${name}_q`, seq === null ? null : query] as const,
-    ];
-  });
-  return linkTo(isCompared ? `${base}/compare` : base, Object.fromEntries(places));
+  const places = AT.map((name, side) => parametersOf(name, at?.[side] ?? NOWHERE));
+  return linkTo(isCompared ? `${base}/compare` : base, { ...places[0], ...places[1] });
+}
+
+/** Return a link to the subagent that a call has started, shown alone, or to an event of it. */
+export function aloneLink(sessionId: string, callSeq: number, seq?: number, query?: string): string {
+  const place = { seq: seq ?? null, query: query ?? null };
+  return linkTo(`${sessionLink(sessionId)}/alone/${callSeq}`, parametersOf("at", place));
+}
+
+function parametersOf(name: string, { seq, query }: SidePlace): Readonly<Record<string, string | null>> {
+  return seq === null ? {} : { [name]: String(seq), [`${name}_q`]: query };
 }
 
 /** Return a link as an address to copy. */
@@ -178,14 +194,15 @@ function parseCode(text: string): Route {
   return { view: "code", code: decode(text.slice(0, at)), place: `#${text.slice(at)}` };
 }
 
+function placeIn(parameters: URLSearchParams, name: string): SidePlace {
+  const seq = parameters.get(name) ?? "";
+  return SEQ.test(seq) ? { seq: Number(seq), query: parameters.get(`${name}_q`) || null } : NOWHERE;
+}
+
 function parsePair([left, right, word, more]: readonly string[], parameters: URLSearchParams): Route {
   const isWhole = left !== undefined && right !== undefined && more === undefined;
   if (!isWhole || !(word === undefined || word === "compare")) return { view: "unknown" };
-  const placeOf = (name: (typeof AT)[number]): SidePlace => {
-    const seq = parameters.get(name) ?? "";
-    return SEQ.test(seq) ? { seq: Number(seq), query: parameters.get(`${name}_q`) || null } : NOWHERE;
-  };
-  const at = [placeOf("left"), placeOf("right")] as const;
+  const at = [placeIn(parameters, "left"), placeIn(parameters, "right")] as const;
   return { view: "beside", pair: { ids: [left, right], at, isCompared: word === "compare" } };
 }
 

@@ -60,6 +60,18 @@ class OutlineEntry:
     """The files that the call changed, or wanted to change."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lane:
+    """The events of one subagent, without those of the subagents inside it."""
+
+    run: int
+    tool_use_id: str
+    """The call that started it."""
+    call_seq: int | None
+    """The event that began this call, if it was found."""
+    seqs: tuple[int, ...]
+
+
 class BegunCall:
     """The begin of a tool call. What it says is read on demand: most calls have no entry."""
 

@@ -40,7 +40,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
    its newest run, until a person has seen that; or a look because it was silent for long, until its
    next event. It agrees with the record, in every list and filter, from the commit that changes it.
 19. The outline of a session names each prompt, edit, failure, denial, subagent, compaction and run
-  end of its events exactly once, in their order, and nothing else. Its pages are never too large.
+  end of its events exactly once, in their order, and nothing else. It has each event of
+  a subagent once, with the call that started it. Its pages are never too large.
 
 The promises for transcripts are in `store/transcripts.py`, those for search in `store/search.py`,
 and those for alerts in `store/alerts.py`.

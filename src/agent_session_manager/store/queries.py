@@ -10,7 +10,7 @@ from typing import Any
 
 from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.outline import OutlineEntry
+from agent_session_manager.domain.outline import Lane, OutlineEntry
 from agent_session_manager.domain.run_token import RunCaller
 from agent_session_manager.domain.session import Reason, Session, State, Status
 
@@ -159,4 +159,5 @@ class OutlinePage:
     """`seq` of each begin of a tool call."""
     commands: int
     """Number of calls among these events that run a command, and do not say what they change."""
+    lanes: list[Lane]
     has_more: bool

@@ -65,9 +65,16 @@ RECORD: list[tuple[dict[str, Any], tuple[Any, ...] | None]] = [
     ({"event_type": "retry", "error": "overloaded"}, NOTHING),
     ({"event_type": "new_type", "error": "bad"}, ("failure", None, None, "bad")),
     ({"event_type": "subagent_start", "description": "look"}, ("subagent", "look")),
+    ({**pre("inner", "Task"), "parent_tool_use_id": "6"}, NOTHING),
+    ({**says("inside"), "parent_tool_use_id": "inner"}, NOTHING),
     (SOME, NOTHING),
     (stop(reason="failed", error="no login\nsay"), ("run_end", "failed", None, "no login")),
 ]
+
+
+_INSIDE = len(RECORD) - 3
+LANES = {(1, "t", None): [3], (1, "6", 16): [_INSIDE], (1, "inner", _INSIDE): [_INSIDE + 1]}
+"""The events of each subagent, by run, call, and the event that began the call."""
 
 
 def told(entry: OutlineEntry) -> tuple[Any, ...]:
@@ -77,6 +84,7 @@ def told(entry: OutlineEntry) -> tuple[Any, ...]:
 def read(store: Store) -> tuple[list[OutlineEntry], int, int]:
     """Return all entries, the number of pages, and the number of commands."""
     entries: list[OutlineEntry] = []
+    lanes: dict[tuple[int, str, int | None], list[int]] = {}
     named: dict[str, list[int]] = {"message": [], "pre_tool": []}
     after = pages = commands = 0
     while True:
@@ -84,12 +92,15 @@ def read(store: Store) -> tuple[list[OutlineEntry], int, int]:
         entries += page.entries
         named["message"] += page.messages
         named["pre_tool"] += page.calls
+        for lane in page.lanes:
+            lanes.setdefault((lane.run, lane.tool_use_id, lane.call_seq), []).extend(lane.seqs)
         assert after < page.through or not page.has_more
         after, pages, commands = page.through, pages + 1, commands + page.commands
         if not page.has_more:
             kinds = [event["event_type"] for event, _ in RECORD] + ["message"]
             for kind, seqs in named.items():
                 assert seqs == [seq for seq, each in enumerate(kinds, 1) if each == kind]
+            assert lanes == LANES
             return entries, pages, commands
 
 

@@ -3,6 +3,7 @@ import { useNow } from "../../hooks/use-now";
 import { type Call, errorOf, type Outcome, type Subagent } from "../../state/rows";
 import { gist } from "../../text/calls";
 import { plural, shortDuration } from "../../text/format";
+import { aloneLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
 import { Icon, type IconName } from "../../ui/icons";
 import { LineCounts } from "../../ui/line-counts";
@@ -11,6 +12,7 @@ import { CallDetails } from "./call-details";
 import { ChangedLines } from "./changed-lines";
 
 interface CallRowProps {
+  readonly sessionId: string;
   readonly call: Call;
   readonly subagent: Subagent | null;
   readonly isOpen: boolean;
@@ -27,7 +29,7 @@ const OUTCOMES: Readonly<Record<Outcome, { icon: IconName; word: string }>> = {
 };
 
 /** A tool call on one line, with its duration and its error, if any; it opens to show input and output. */
-export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: CallRowProps) {
+export function CallRow({ sessionId, call, subagent, isOpen, onToggle, onToggleSubagent }: CallRowProps) {
   const { icon, word } = OUTCOMES[call.outcome];
   const error = errorOf(call);
   const isBad = call.outcome === "failed" || call.outcome === "denied";
@@ -62,15 +64,26 @@ export function CallRow({ call, subagent, isOpen, onToggle, onToggleSubagent }: 
         </p>
       )}
       {subagent && (
-        <button
-          type="button"
-          className="subagent-fold"
-          aria-expanded={subagent.isOpen}
-          onClick={() => onToggleSubagent(subagent.key)}
-        >
-          <Icon name="chevron" className="fold-mark" />
-          Subagent: {plural(subagent.loaded, "event")}
-        </button>
+        <>
+          <button
+            type="button"
+            className="subagent-fold"
+            aria-expanded={subagent.isOpen}
+            onClick={() => onToggleSubagent(subagent.key)}
+          >
+            <Icon name="chevron" className="fold-mark" />
+            Subagent: {plural(subagent.loaded, "event")}
+          </button>
+          {call.begun && (
+            <a
+              className="follow-alone"
+              href={aloneLink(sessionId, call.begun.seq)}
+              aria-label={`Follow alone: the subagent of event ${call.begun.seq}`}
+            >
+              Follow alone
+            </a>
+          )}
+        </>
       )}
     </div>
   );

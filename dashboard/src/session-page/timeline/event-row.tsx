@@ -61,6 +61,7 @@ export const EventRow = memo(function EventRow(props: EventRowProps) {
           <div className="event-body">
             {row.kind === "call" ? (
               <CallRow
+                sessionId={sessionId}
                 call={row.call}
                 subagent={row.subagent}
                 isOpen={isOpen}

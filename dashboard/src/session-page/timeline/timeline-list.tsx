@@ -7,7 +7,6 @@ import type { Gap } from "../../state/gaps";
 import type { Tick } from "../../state/outline";
 import { toggled } from "../../state/sets";
 import { wholeNumber } from "../../text/format";
-import { sessionLink } from "../../text/route";
 import type { SoughtWords } from "../../text/sought-words";
 import { Boundary } from "../../ui/boundary";
 import { Icon } from "../../ui/icons";
@@ -21,7 +20,11 @@ import { type Target, useScrollPosition } from "./use-scroll-position";
 
 interface TimelineListProps {
   readonly sessionId: string;
+  /** The link under which the scroll position is kept. */
+  readonly place: string;
   readonly head: number;
+  /** Number of events that can be shown. */
+  readonly count: number;
   readonly arrangement: Arrangement;
   readonly copied: CopiedEvents | null;
   /** The event that a search has found. */
@@ -63,7 +66,7 @@ export function TimelineList(props: TimelineListProps) {
   const { lines } = arrangement;
   const scroller = useRef<HTMLDivElement>(null);
   const [openRows, setOpenRows] = useState<ReadonlySet<number>>(new Set(props.openCalls));
-  const following = useFollowing(head, target, endJumps);
+  const following = useFollowing(props.count, target, endJumps);
   const { isFollowing, fresh, leaveEnd } = following;
 
   const virtualizer = useVirtualizer({
@@ -89,7 +92,7 @@ export function TimelineList(props: TimelineListProps) {
   });
 
   useKeepPlace(
-    sessionLink(sessionId),
+    props.place,
     (): TimelinePlace => ({
       top: isFollowing || top().seq === 0 ? null : top(),
       openCalls: [...openRows],

@@ -9,6 +9,7 @@ import { useSeen } from "../../hooks/use-seen";
 import { Arranger } from "../../state/arranger";
 import { rowKey, toggledFold } from "../../state/call-groups";
 import { linesByRow } from "../../state/changed-files";
+import type { Lane } from "../../state/lane";
 import {
   isBad,
   nearest,
@@ -17,6 +18,7 @@ import {
   SHOWN_WORDS,
   type Shown,
   seqOf,
+  type Tick,
   ticksOf,
 } from "../../state/outline";
 import { eventAt, type Timeline } from "../../state/timeline";
@@ -42,6 +44,10 @@ interface TimelineViewProps {
   readonly outline: Outline;
   /** The ways to the other parts of the session, beside the field to find in it. */
   readonly tabs: ReactNode;
+  /** The subagent to show alone; its outline is `outline`. */
+  readonly lane?: Lane | null;
+  /** The link under which the scroll position is kept. */
+  readonly place?: string;
   /** What tells these events from those of another session on the page. */
   readonly label?: string;
   onShow(seqs: readonly number[]): void;
@@ -49,13 +55,17 @@ interface TimelineViewProps {
   readonly children?: ReactNode;
 }
 
+/** The marks are for the whole session. */
+const NO_TICKS: readonly Tick[] = [];
+
 /** The events of a session, with buttons and keys to jump in them. */
 export function TimelineView(props: TimelineViewProps) {
-  const { session, timeline, seq, query, outline, onShow, children } = props;
+  const { session, timeline, seq, query, outline, lane = null, onShow, children } = props;
   const { show } = useToasts();
   const { session_id: sessionId, generation, state, run } = session;
   const { link } = useSessionPlace();
-  const left = usePlaceLeft<TimelinePlace>(sessionLink(sessionId), seq !== null);
+  const place = props.place ?? sessionLink(sessionId);
+  const left = usePlaceLeft<TimelinePlace>(place, seq !== null);
   const back = left?.generation === generation ? left : null;
   const [wanted, setWanted] = useState<Target | null>(() => firstTarget(seq, back));
   // The event does not exist (yet): the end is shown until it exists.
@@ -64,7 +74,7 @@ export function TimelineView(props: TimelineViewProps) {
   const [open, setOpen] = useState<ReadonlySet<string>>(new Set(back?.openFolds));
   const [endJumps, setEndJumps] = useState(0);
   const [isEndInView, setEndInView] = useState(false);
-  useSeen(session, isEndInView || timeline.head === 0);
+  useSeen(session, lane === null && (isEndInView || timeline.head === 0));
   const visible = useRef<readonly number[]>([]);
   const hasMoved = useRef(false); // since the last jump
   const [shown, setShown] = useState<Shown>("all");
@@ -76,7 +86,8 @@ export function TimelineView(props: TimelineViewProps) {
     if (seq !== null && seq !== wanted?.seq) setWanted({ seq, jump: (wanted?.jump ?? 0) + 1, offset: null });
   }
 
-  const count = useCopied(session) ?? 0;
+  const copies = useCopied(session) ?? 0;
+  const count = lane ? 0 : copies;
   const from = session.forked_from?.session_id ?? "";
   const copied = useMemo(() => (count > 0 ? { count, from } : null), [count, from]);
   const folded = open.has(COPIED) ? 0 : count;
@@ -85,8 +96,8 @@ export function TimelineView(props: TimelineViewProps) {
   const isFlat = shown !== "all" && shown !== "talk";
   const [arranger] = useState(() => new Arranger());
   const arrangement = useMemo(
-    () => arranger.arrange(timeline, { state, run, open, isFlat, folded, passing: passes }),
-    [arranger, timeline, state, run, open, isFlat, folded, passes],
+    () => arranger.arrange(timeline, { state, run, lane, open, isFlat, folded, passing: passes }),
+    [arranger, timeline, state, run, lane, open, isFlat, folded, passes],
   );
   const lines = useMemo(() => linesByRow(outline.entries), [outline.entries]);
   // biome-ignore lint/correctness/useExhaustiveDependencies: an event moves them little, and the outline follows it
@@ -147,6 +158,7 @@ export function TimelineView(props: TimelineViewProps) {
   const nextBad = () => jumpAmong(bad, 1, "failure or denial");
   const previousBad = () => jumpAmong(bad, -1, "failure or denial");
   const toCall = (direction: 1 | -1) => {
+    if (lane) return jumpAmong(outline.calls, direction, "tool call");
     const query = direction === 1 ? { after_seq: here() } : { before_seq: here() };
     const otherwise = `No tool call ${direction === 1 ? "after" : "before"} this.`;
     void jumpToFound({ ...query, event_type: "pre_tool", limit: 1 }, otherwise);
@@ -177,6 +189,7 @@ export function TimelineView(props: TimelineViewProps) {
           sessionId={sessionId}
           head={timeline.head}
           shown={shown}
+          within={lane?.seqs ?? null}
           input={findInput}
           here={here}
           onShow={setShown}
@@ -201,7 +214,9 @@ export function TimelineView(props: TimelineViewProps) {
         <ChangedLines value={lines}>
           <TimelineList
             sessionId={sessionId}
+            place={place}
             head={timeline.head}
+            count={lane?.seqs.size ?? timeline.head}
             arrangement={arrangement}
             copied={copied}
             hit={hit}
@@ -221,7 +236,7 @@ export function TimelineView(props: TimelineViewProps) {
             onToggleFold={(key) => setOpen(toggledFold(open, key))}
             onOpenRow={(row) => setOpen((known) => new Set([...known, rowKey(row)]))}
             onJumpToEnd={toEnd}
-            ticks={ticks}
+            ticks={lane ? NO_TICKS : ticks}
             onEnd={setEndInView}
           />
         </ChangedLines>

@@ -33,6 +33,17 @@ class OutlineEntryBody(BaseModel):
     )
 
 
+class LaneBody(BaseModel):
+    """The events of one subagent, without those of the subagents inside it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    run: int = Field(description="Number of the run")
+    tool_use_id: str = Field(description="The tool call that started the subagent")
+    call_seq: int | None = Field(description="The event that began this call, or null")
+    seqs: list[int] = Field(description="`seq` of each of its events among these events")
+
+
 class OutlineAnswer(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
@@ -44,4 +55,5 @@ class OutlineAnswer(BaseModel):
         description="Number of calls among these events that run a command, and so can change "
         "files that nothing names"
     )
+    lanes: list[LaneBody] = Field(description="The subagents that have events among these events")
     has_more: bool = Field(description="Whether the session has later events")

@@ -15,6 +15,7 @@ from agent_session_manager.domain.outline import (
     CALL_ENDED,
     BegunCall,
     CallKey,
+    Lane,
     call_key,
     outline_entry,
 )
@@ -35,7 +36,11 @@ _OF_USER = '"role":"user"'
 _ID = re.compile(r'"tool_use_id":"((?:[^"\\]|\\.)*)"')
 """The id of a call in stored fields. Text in a string has a backslash before its quotes."""
 
+_IN_LANE = '"parent_tool_use_id":"'
+
 Begun = dict[CallKey, BegunCall]
+Lanes = dict[CallKey, list[int]]
+"""The events of each subagent, by the call that started it."""
 
 
 class _Event(NamedTuple):
@@ -55,6 +60,7 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
     found: list[_Event] = []
     messages: list[int] = []
     calls: list[int] = []
+    lanes: Lanes = {}
     through, scanned, has_more = after_seq, 0, False
     for place, row in enumerate(_stream(connection, query.limit(SCANNED_EVENTS + 1))):
         if place == SCANNED_EVENTS or scanned >= SCANNED_CHARS:
@@ -62,6 +68,7 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
             break
         through = row.seq
         scanned += len(_text_of(row))
+        _note_lane(lanes, row)
         if row.event_type == CALL_BEGUN:
             calls.append(row.seq)
             _note_begun(begun, row)
@@ -72,7 +79,7 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
             fields = event.fields
             found.append(_Event(event, fields, call_key(row.run, fields)))
     commands = sum(call.is_command for call in begun.values())
-    wanted = {each.call for each in found if each.call} - begun.keys()
+    wanted = ({each.call for each in found if each.call} | lanes.keys()) - begun.keys()
     if wanted:
         before = of_session.where(
             events.c.seq.between(after_seq - LOOKBACK_EVENTS, after_seq),
@@ -91,6 +98,10 @@ def get_outline(connection: Connection, session_id: str, after_seq: int) -> Outl
         messages=messages,
         calls=calls,
         commands=commands,
+        lanes=[
+            Lane(run=run, tool_use_id=name, call_seq=_seq_of(begun.get((run, name))), seqs=(*seqs,))
+            for (run, name), seqs in lanes.items()
+        ],
         has_more=has_more,
     )
 
@@ -108,6 +119,19 @@ def _can_have_entry(row: Row[Any], begun: Begun) -> bool:
         calls = [begun.get((row.run, name)) for name in _ID.findall(_text_of(row))]
         return any(call is None or call.files for call in calls)
     return row.event_type == "message" and _OF_USER in _text_of(row)
+
+
+def _note_lane(lanes: Lanes, row: Row[Any]) -> None:
+    """Add an event to the lane of its subagent, if it belongs to one."""
+    if _IN_LANE not in _text_of(row):
+        return
+    name = rows.readable_fields(row.fields).get("parent_tool_use_id")
+    if isinstance(name, str):
+        lanes.setdefault((row.run, name), []).append(row.seq)
+
+
+def _seq_of(call: BegunCall | None) -> int | None:
+    return None if call is None else call.seq
 
 
 def _note_begun(begun: Begun, row: Row[Any]) -> CallKey | None:
