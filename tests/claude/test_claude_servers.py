@@ -89,6 +89,7 @@ def usable_servers(claude: Claude, given: Path, environment: dict[str, str]) -> 
 
 def test_unusable_servers_are_those_of_claude_code(claude: Claude, tmp_path: Path) -> None:
     project = claude.spec.project_dir
+    subprocess.run(["git", "init", "--quiet", str(project.parent)], check=True)
     write(project / ".mcp.json", {"mcpServers": OF_PROJECT})
     write(project.parent / ".mcp.json", {"mcpServers": OF_PARENT})
     approved = {"enableAllProjectMcpServers": True, "disabledMcpjsonServers": ["p-disabled"]}
@@ -97,7 +98,7 @@ def test_unusable_servers_are_those_of_claude_code(claude: Claude, tmp_path: Pat
     trusted = {**here, "hasTrustDialogAccepted": True}
     write(
         claude.home / ".claude.json",
-        {"mcpServers": OF_USER, "projects": {str(project): trusted}},
+        {"mcpServers": OF_USER, "projects": {str(project.parent): trusted}},
     )
     environment = {**claude.environment, "SERVER": sys.executable}
     write(tmp_path / "given.json", {"mcpServers": OF_AGENT})

@@ -14,12 +14,14 @@ def left_out_servers(project_dir: Path, user_file: Path) -> list[str]:
     """Return the names of servers with a value in `env` or `headers` that is not a string.
 
     Claude Code finds servers in `.mcp.json` of the project and of each directory above it, and in
-    the user's file, for all projects and for `project_dir`. It reports neither those that it leaves
-    out nor those that a person has disabled; the latter are not among these.
+    the user's file, for all projects and for the repository of `project_dir`. It reports neither
+    those that it leaves out nor those that a person has disabled; the latter are not among these.
     """
-    files = (parent / ".mcp.json" for parent in (project_dir, *project_dir.parents))
+    folders = (project_dir, *project_dir.parents)
+    repository = next((each for each in folders if (each / ".git").exists()), project_dir)
     of_user = _read(user_file)
-    places = [*map(_read, files), of_user, _part(_part(of_user, "projects"), str(project_dir))]
+    of_project = _part(_part(of_user, "projects"), str(repository))
+    places = [*(_read(each / ".mcp.json") for each in folders), of_user, of_project]
     return [name for place in places for name in _odd(_part(place, "mcpServers"))]
 
 
