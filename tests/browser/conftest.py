@@ -53,16 +53,20 @@ LIST, TIMELINE = "[role=table][aria-label=Sessions]", "[data-testid=timeline]"
 
 
 # The first row on the screen and its distance from the upper edge, once both are stable.
-# A row that is still loading grows when its content arrives, and moves the rows below it.
+# A row that is still loading grows when its content arrives, and moves the rows below it. New rows
+# overlap until they are measured.
 FIRST_SHOWN = """([what, wanted]) => {
   const scroller = document.querySelector(what);
   if (scroller === null || scroller.querySelector('[aria-busy=true]') !== null) return false;
   const edge = (scroller.querySelector('.session-head') ?? scroller).getBoundingClientRect();
   const top = edge.height < 100 ? edge.bottom : edge.top;
-  const [first] = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
+  const rows = [...scroller.querySelectorAll('[data-session-id], [data-seq]')]
     .map(row => [row, row.getBoundingClientRect()])
-    .filter(([, box]) => box.bottom > top + 1)
     .sort((a, b) => a[1].top - b[1].top);
+  const overlaps = rows.some(([row, box], n) => n > 0 &&
+    row.parentElement === rows[n - 1][0].parentElement && box.top < rows[n - 1][1].bottom - 1);
+  if (overlaps) return false;
+  const [first] = rows.filter(([, box]) => box.bottom > top + 1);
   if (first === undefined) return false;
   const { sessionId, seq } = first[0].dataset;
   const now = JSON.stringify([sessionId ?? seq, Math.round(first[1].top - top)]);
