@@ -102,7 +102,8 @@ def test_screen_of_an_answer_keeps_lines_without_controls(
 ) -> None:
     shell, session_id = hostile
     assert shown_by(shell, "ao-get-result", session_id).splitlines() == [
-        "a1;1Hgnp.exebc",
+        "a1;1Hgnp.exe",
+        "bc",
         "forged line",
         "forged too",
     ]

@@ -64,7 +64,7 @@ def hostile_values() -> Iterator[Any]:
     yield {f"passw{n:06d}": "a1b2C3d4" for n in range(MAX_NAMES + 500)}
     yield "passw=a1b2C3d4 " * 6_000
     yield "eyJ" * 25_000
-    yield [f"{n:06d}" for n in range(8_000)] + ["".join(ANCHORS) + "@"]
+    yield [f"{n:08d}" for n in range(8_000)] + ["".join(ANCHORS) + "@"]
 
 
 ROUTES: dict[tuple[str, str], Any] = {

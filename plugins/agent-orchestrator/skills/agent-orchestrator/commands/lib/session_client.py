@@ -10,7 +10,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar
+from typing import Any, Dict, List, Mapping, Optional, Type, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -272,13 +272,9 @@ def _path(session_id: str) -> str:
     return f"/sessions/{session_id}"
 
 
-def _query(parameters: Mapping[str, str | Sequence[str]]) -> str:
+def _query(parameters: Mapping[str, str]) -> str:
     try:
-        pairs = [
-            f"{name}={quote(value, safe='')}"
-            for name, given in parameters.items()
-            for value in ([given] if isinstance(given, str) else given)
-        ]
+        pairs = [f"{name}={quote(value, safe='')}" for name, value in parameters.items()]
     except (TypeError, UnicodeError) as exc:
         raise SessionClientError(f"cannot be asked for: {exc}") from exc
     return "?" + "&".join(pairs)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..machine.wire_text import wire_text
 from ..session_client import (
     SessionClientError,
     _find_token,
@@ -19,6 +18,7 @@ from ..session_client import (
 )
 from .answers import is_part, is_usage_report
 from .errors import JSON_ONLY
+from .filters import Filters, filter_query
 from .opened_run import OpenedRun, to_opened_run
 from .patient import TIMEOUT_SECONDS, PatientClient
 
@@ -246,28 +246,17 @@ class ManagerClient(PatientClient):
     def find_sessions(
         self, *, limit: int | None = None, **where: str | Sequence[str]
     ) -> Iterator[Json]:
-        """Yield the sessions that match all of `where`, newest first, page by page.
-
-        Several values of a filter match any of them.
-        """
+        """Yield the sessions that match all of `where`, newest first, page by page."""
         return self._iterate("sessions", "/sessions", where, limit=limit)
 
     def _iterate(
-        self,
-        key: str,
-        path: str,
-        where: Mapping[str, str | Sequence[str]],
-        *,
-        limit: int | None = None,
+        self, key: str, path: str, where: Filters, *, limit: int | None = None
     ) -> Iterator[Json]:
         left = limit
-        query: dict[str, str | Sequence[str]] = {
-            name: wire_text(value) if isinstance(value, str) else value
-            for name, value in where.items()
-        }
+        query: dict[str, str] = {}
         while left is None or left > 0:
             query["limit"] = str(MAX_PAGE if left is None else min(left, MAX_PAGE))
-            page = self._request("GET", path + _query(query))
+            page = self._request("GET", path + filter_query(where, **query))
             found = page.get(key)
             if not isinstance(found, list) or not is_part(key, found):
                 raise self._misshapen("GET", path)

@@ -17,8 +17,6 @@ from typing import Any, ParamSpec, TextIO
 
 import click
 
-from ..events.last_states import last_states
-
 P = ParamSpec("P")
 
 # C0 except tab and line feed, DEL, C1, surrogates, and marks that override text direction.
@@ -85,7 +83,7 @@ def _mark(invisible: re.Match[str]) -> str:
 def answer(text: str) -> None:
     """Print an answer and end its last line; print nothing if the answer is empty."""
     if text:
-        click.echo(clean(last_states(text)), nl=not text.endswith("\n"))
+        click.echo(clean(text), nl=not text.endswith("\n"))
 
 
 def answer_json(value: Any) -> None:

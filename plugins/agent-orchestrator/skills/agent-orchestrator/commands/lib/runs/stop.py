@@ -11,7 +11,6 @@ from ..client.errors import LOST_CODES
 from ..client.manager import Json, ManagerClient
 from ..events.prepare import create_event
 from ..machine.environment import outbox_dir
-from ..outbox.files import list_outboxes
 from ..session_client import SessionClientError
 from ..shared.place import terminate
 from .registry import Registered, forget, list_registered, spared_pids
@@ -95,6 +94,8 @@ def clear_dead(manager: ManagerClient, session: Json, state: Path) -> int | None
 
 def deliver_left(manager: ManagerClient, session: Json, state: Path) -> None:
     """Deliver what a supervisor of this machine could not deliver of a session before it ended."""
+    from ..outbox.files import list_outboxes  # slow to import, and rarely needed
+
     prefix = f"{session['session_id']}."
     if manager.is_of_a_run or not any(
         path.name.startswith(prefix) for path in list_outboxes(outbox_dir(state))
