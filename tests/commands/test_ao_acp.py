@@ -77,25 +77,38 @@ def test_agent_leads_with_its_tools_over_both_transports(
     assert not BEARERS.search((shell.state_dir / "supervisors.log").read_text())
 
 
-def test_notice_that_the_agent_refuses_is_held(
-    shell: Shell, records: ManagerClient, tmp_path: Path
-) -> None:
-    """It was given to the agent as a prompt that joins its running turn."""
+RESUMABLE: list[Any] = ["serve", {"sessionCapabilities": {"resume": {}}}]
+LEADS: list[Any] = [
+    RESUMABLE,
+    ["call", "start_session", {"name": "child", "prompt": "one two", "agent": "counter"}],
+    ["await", "session/prompt"],
+]
+"""The agent starts a child, and gets its notice as a prompt."""
+
+
+def with_joining_agent(shell: Shell, tmp_path: Path) -> tuple[Shell, Path, Path]:
+    """Return a shell with an agent that takes prompts in its turn, its script and its log."""
     shell = with_counter(shell, tmp_path)
     script, log = tmp_path / "script.json", tmp_path / "log"
     program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
     add_preset(shell, f'[joining]\ncommand = {program}\nmid_turn = "join"\n')
-    serve = ["serve", {"sessionCapabilities": {"resume": {}}}]
-    given = {"name": "child", "prompt": "one two", "agent": "counter"}
+    return shell, script, log
+
+
+def test_notice_that_the_agent_refuses_is_held(
+    shell: Shell, records: ManagerClient, tmp_path: Path
+) -> None:
+    """It was given to the agent as a prompt that joins its running turn."""
+    shell, script, log = with_joining_agent(shell, tmp_path)
     refused = ["fail", {"code": 1, "message": "Busy"}, -1]
     failed = ["fail", {"code": 1, "message": "Overloaded"}]
-    steps = [serve, ["call", "start_session", given], ["await", "session/prompt"], refused, failed]
+    steps = [*LEADS, refused, failed]
     script.write_text(json.dumps(steps))
     lead = shell.run("ao-new", "lead", "-p", "hi", "--executor", "joining", "--json")
     assert lead.exit_code == FAILED, lead
     (session,) = records.find_sessions(session_name="lead", project_dir=str(shell.directory))
     assert (session["undelivered_notices"], session["notices_held"]) == (1, "failed")
-    script.write_text(json.dumps([serve, text("Heard."), DONE]))
+    script.write_text(json.dumps([RESUMABLE, text("Heard."), DONE]))
     assert shell.run("ao-resume", "lead", "-p", "Next.").stdout == "Heard.\n"
     *_, last = [json.loads(line) for line in log.read_text().splitlines()]
     assert "| 2" in str(last["params"]["prompt"])
@@ -106,19 +119,13 @@ def test_notice_told_before_a_kill_is_told_by_the_next_run(
     shell: Shell, records: ManagerClient, tmp_path: Path
 ) -> None:
     """The supervisor dies after it has told the agent, and before the record shows it."""
-    shell = with_counter(shell, tmp_path)
-    script, log = tmp_path / "script.json", tmp_path / "log"
-    program = [sys.executable, "-IS", str(PROGRAM), str(script), str(log)]
-    add_preset(shell, f'[joining]\ncommand = {program}\nmid_turn = "join"\n')
-    serve = ["serve", {"sessionCapabilities": {"resume": {}}}]
-    given = {"name": "child", "prompt": "one two", "agent": "counter"}
-    steps = [serve, ["call", "start_session", given], ["await", "session/prompt"]]
-    script.write_text(json.dumps([*steps, ["await", "the end of input"]]))
+    shell, script, log = with_joining_agent(shell, tmp_path)
+    script.write_text(json.dumps([*LEADS, ["await", "the end of input"]]))
     lead = shell.run("ao-new", "lead", "-p", "hi", "--executor", "joining", "--detach")
     session_id = lead.stdout.strip()
     wait_for(lambda: log.exists() and "| 2" in log.read_text(), "the agent has the notice")
     kill_supervisor(shell.state_dir, session_id)
-    script.write_text(json.dumps([serve, text("Heard."), DONE]))
+    script.write_text(json.dumps([RESUMABLE, text("Heard."), DONE]))
     assert shell.run("ao-resume", "lead", "-p", "Next.").stdout == "Heard.\n"
     reasons = [run["reason"] for run in records.list_runs(session_id)]
     assert reasons == ["lost", "completed"]

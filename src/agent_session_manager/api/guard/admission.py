@@ -58,9 +58,10 @@ class _Budget:
 class _Open:
     """An open request, which is counted in its budgets until it ends or its stream begins."""
 
-    __slots__ = ("since", "is_expired", "has_begun", "_budgets", "_counted_in", "_held_bytes") + (
-        *("_loop", "_receive", "_send"),
-    )
+    __slots__ = (
+        "since", "is_expired", "has_begun", "_budgets", "_counted_in", "_held_bytes", "_loop",
+        "_receive", "_send",
+    )  # fmt: skip
 
     def __init__(
         self, budgets: list[_Budget], receive: Receive, send: Send, loop: asyncio.AbstractEventLoop
