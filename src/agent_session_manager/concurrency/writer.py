@@ -144,24 +144,27 @@ class Writer:
 
     async def _rest_at_times(self) -> None:
         """Run the store's maintenance once in each idle period."""
+        loop = asyncio.get_running_loop()
         rested = 0
         while True:
             before = self._batches
             await asyncio.sleep(REST_AFTER_SECONDS)
             if rested != self._batches == before:
-                await asyncio.get_running_loop().run_in_executor(self._thread, self._rest)
+                while await loop.run_in_executor(self._thread, self._rest):
+                    pass  # commits that arrived come before the next part
                 rested = before
                 if self.failure is not None:
                     self.on_failure()
 
-    def _rest(self) -> None:
+    def _rest(self) -> bool:
+        """Do a part of the store's maintenance; return whether there is more."""
         try:
-            if self.failure is None:
-                self._store.rest()
+            return self.failure is None and self._store.rest()
         except StoreBrokenError as exc:
             self._give_up(exc)
         except Exception:  # as in a commit
             logger.exception("the idle maintenance of the store failed")
+        return False
 
     def _give_up(self, failure: StoreBrokenError) -> None:
         logger.critical("no more writes are accepted: %s", failure)

@@ -68,12 +68,15 @@ from agent_session_manager.store.queries import (
     SessionPage,
     SessionSort,
 )
+from agent_session_manager.store.retention import DeleteArchived, DeleteTranscripts
 from agent_session_manager.store.search import SearchIndex
 from agent_session_manager.store.space import Space
 from agent_session_manager.store.transcripts import DeleteTranscript
 from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 
 Clock = Callable[[], datetime]
+_FREEING = (DeleteSession, DeleteTranscript, DeleteArchived, DeleteTranscripts)
+"""The changes that free space."""
 
 
 def open_store(
@@ -160,10 +163,11 @@ class SqlStore:
             self._safeguards.close()
         self._database.close()
 
-    def rest(self) -> None:
-        if self._safeguards is not None:
-            with self._noting_breaks():
-                self._safeguards.rest()
+    def rest(self) -> bool:
+        if self._safeguards is None:
+            return False
+        with self._noting_breaks():
+            return self._safeguards.rest()
 
     def commit(self, changes: Sequence[Change[Any]]) -> list[Any]:
         """Make all changes in one transaction; return their outcomes.
@@ -184,22 +188,20 @@ class SqlStore:
             return [self._second_try(changes[0], exc)]
 
     def _delete_at_least(self, changes: Sequence[Change[Any]], full: DiskFullError) -> list[Any]:
-        """On a full disk, make only the changes that free space."""
+        """On a full disk, make only the changes that free space, each alone."""
         outcomes: list[Any] = [full] * len(changes)
-        deleting = [
-            (place, change)
-            for place, change in enumerate(changes)
-            if isinstance(change, DeleteSession | DeleteTranscript)
-        ]
-        if deleting and self._make_room():
-            deleted = self.commit([change for _, change in deleting])
-            for (place, _), outcome in zip(deleting, deleted, strict=True):
-                outcomes[place] = outcome
+        deleting = [(i, change) for i, change in enumerate(changes) if isinstance(change, _FREEING)]
+        if deleting and self._safeguards is not None:
+            with self._noting_breaks(), self._safeguards.room_for_deletions():
+                for place, change in deleting:
+                    outcomes[place] = self._deleted(change)
         return outcomes
 
-    def _make_room(self) -> bool:
-        with self._noting_breaks():
-            return self._safeguards is not None and self._safeguards.make_room()
+    def _deleted(self, change: Change[Any]) -> Any:
+        try:
+            return self._transact([change])[0]
+        except SQLAlchemyError as exc:
+            return refusal_of(exc)
 
     def _second_try(self, change: Change[Any], first: SQLAlchemyError) -> Any:
         """Retry after a conflict with another manager, whose commit is now visible."""

@@ -165,7 +165,7 @@ class Store(Protocol):
             VacuumNotPossibleError: this database does not support it.
         """
 
-    def rest(self) -> None:
-        """Do maintenance work while the store is idle."""
+    def rest(self) -> bool:
+        """Do maintenance work while the store is idle; return whether there is more of it."""
 
     def close(self) -> None: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,6 +32,14 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 StartManager = Callable[..., RunningManager]
 
 TOKEN = "t" * 40
+_READER = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM events").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
 
 
 @dataclass
@@ -38,9 +47,15 @@ class OnOwnDisk:
     """A manager whose state is on a disk that is mounted only for the manager."""
 
     port: int
-    disk: Path
-    """The path of the disk as seen by the test."""
+    pid: int
+    path: Path
+    """The path of the disk for the manager."""
     token: str = TOKEN
+
+    @property
+    def disk(self) -> Path:
+        """The path of the disk as seen by the test."""
+        return Path(f"/proc/{self.pid}/root{self.path}")
 
 
 @contextmanager
@@ -58,10 +73,25 @@ def served_on(directory: Path, options: str) -> Iterator[OnOwnDisk]:
             lambda: re.search(r"serving http://127.0.0.1:(\d+)", log_path.read_text()),
             "the manager serves",
         )
-        yield OnOwnDisk(int(said[1]), Path(f"/proc/{process.pid}/root{disk}"))
+        yield OnOwnDisk(int(said[1]), process.pid, disk)
     finally:
         process.kill()
         process.wait(WATCHDOG_SECONDS)
+
+
+@contextmanager
+def reading(manager: OnOwnDisk) -> Iterator[None]:
+    """Hold a read transaction in a process that sees the disk of the manager."""
+    seen = ["nsenter", f"--target={manager.pid}", "--user", "--mount", "--preserve-credentials"]
+    database = manager.path / "state/sessions.db"
+    reader = [sys.executable, "-c", _READER, str(database)]
+    with subprocess.Popen(
+        [*seen, *reader], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == "reading\n"
+        yield
+        process.stdin.close()
 
 
 def append(api: Api, session_id: str, number: int) -> Answer:
@@ -100,6 +130,26 @@ def test_full_disk_gives_507_but_allows_reads_and_deletes(
         assert append(api, "s", 5000).status == 201
         expected = [f"s-{number}" for number in [*kept, *more, 5000]]
         assert list(stored_events(manager, "s").values()) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+def test_full_disk_allows_deletion_of_more_than_the_ballast(tmp_path: Path) -> None:
+    """A reader keeps the log long, so the deletion has only the ballast, 2 MB, as its space."""
+    text = b"x" * 50_000
+    with served_on(tmp_path, "size=16m") as manager, Api(manager) as api:
+        state = manager.disk / "state"
+        for name in ("old", "s"):
+            assert api.post("/sessions", {"session_id": name, "session_name": name}).status == 201
+        for number in range(60):
+            assert append(api, "old", number).status == 201
+        with reading(manager):
+            fill(api, "s", 0)
+            assert api.delete("/sessions/old").status == 200
+            assert not (state / "sessions.db.ballast").exists()
+        # Deleted data leaves the file, and the ballast is made again.
+        assert api.delete("/sessions/s").status == 200
+        wait_for((state / "sessions.db.ballast").exists, "the manager is idle")
+        assert text not in (state / "sessions.db").read_bytes()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from agent_session_manager.domain.errors import VacuumNotPossibleError
+from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.database.ballast import Ballast, ballast_path
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import DatabaseError, is_broken
 from agent_session_manager.sql.database.head import CURRENT, Head, Reached, head_path
 from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.store.errors import StoreBrokenError
+from agent_session_manager.store.space import PAGES_AT_ONCE
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +43,7 @@ class Safeguards:
         self._alarmed = False
         self._looked_at = 0.0
         self._changes = 0
+        self._has_remains = False
         self._ballast = Ballast(ballast_path(path))
         self._ballast.make()
         with database.writing.begin() as connection:
@@ -68,50 +73,86 @@ class Safeguards:
             self._looked_at = now
             self._look_at_log()
 
-    def make_room(self) -> bool:
-        """Free space on a full disk for a deletion; return whether there was a ballast.
+    @contextmanager
+    def room_for_deletions(self) -> Iterator[None]:
+        """Free space on a full disk; a deletion in the block takes little space.
 
         Without the ballast, there is space to checkpoint the WAL, which frees the space of the WAL.
+        To overwrite deleted pages would take their size in the WAL. So `rest` frees them later.
 
         Raises:
             StoreBrokenError: the disk failed.
         """
-        released = self._ballast.release()
-        if released:
+        if self._ballast.release():
             logger.warning("the disk is full: the ballast was deleted to make space for deletions")
-            self._shorten_log()
-        return released
+        self._shorten_log()
+        self._has_remains = True
+        self._execute("PRAGMA secure_delete = FAST")
+        try:
+            yield
+        finally:
+            self._execute("PRAGMA secure_delete = ON")
 
-    def rest(self) -> None:
+    def rest(self) -> bool:
         """Restore the ballast, and checkpoint a long WAL unless a reader blocks it.
 
+        After deletions on a full disk, return the space of some deleted pages to the file system.
+
+        Returns:
+            whether there are more such pages.
+
         Raises:
             StoreBrokenError: the disk failed.
         """
-        self._ballast.make()
+        self._has_remains = self._has_remains and self._free_some()
         if self._log_size() > _SHORT_LOG_BYTES:
             self._shorten_log()
         self._look_at_log()
+        if not self._has_remains:
+            self._ballast.make()
+        return self._has_remains
 
     def close(self) -> None:
         self._head.close()
 
+    def _free_some(self) -> bool:
+        """Free some deleted pages; return whether there are more that can be freed now."""
+        try:
+            with self._driver() as connection:
+                before = free_some(connection, 0).free_bytes
+                return 0 < free_some(connection, PAGES_AT_ONCE).free_bytes < before
+        except VacuumNotPossibleError as exc:
+            logger.warning("data that was deleted on the full disk is not overwritten yet: %s", exc)
+        except sqlite3.Error as exc:
+            _raise_if_broken(exc)
+            logger.info("cannot free the space of deleted data: %s", exc)
+        return False
+
     def _shorten_log(self) -> None:
+        timeout = int(BUSY_TIMEOUT_SECONDS * 1000)
+        try:
+            # Do not wait for readers: the wait would block all writes.
+            self._execute("PRAGMA busy_timeout = 0")
+            try:
+                self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._execute(f"PRAGMA busy_timeout = {timeout}")
+        except sqlite3.Error as exc:
+            _raise_if_broken(exc)
+            logger.info("cannot shorten the WAL of the database: %s", exc)
+
+    def _execute(self, statement: str) -> None:
+        with self._driver() as connection:
+            connection.execute(statement).close()
+
+    @contextmanager
+    def _driver(self) -> Iterator[sqlite3.Connection]:
+        """Lend the driver's writing connection; there is only one."""
         borrowed = self._database.writing.raw_connection()
         try:
             connection = borrowed.driver_connection
             assert isinstance(connection, sqlite3.Connection)
-            # Do not wait for readers: the wait would block all writes.
-            connection.execute("PRAGMA busy_timeout = 0").close()
-            try:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").close()
-            finally:
-                timeout = int(BUSY_TIMEOUT_SECONDS * 1000)
-                connection.execute(f"PRAGMA busy_timeout = {timeout}").close()
-        except sqlite3.Error as exc:
-            if is_broken(exc):
-                raise StoreBrokenError(str(exc)) from exc
-            logger.info("cannot shorten the WAL of the database: %s", exc)
+            yield connection
         finally:
             borrowed.close()
 
@@ -143,3 +184,8 @@ def _driver_connection(connection: Connection) -> sqlite3.Connection:
     raw = connection.connection.driver_connection
     assert isinstance(raw, sqlite3.Connection)
     return raw
+
+
+def _raise_if_broken(exc: sqlite3.Error) -> None:
+    if is_broken(exc):
+        raise StoreBrokenError(str(exc)) from exc
