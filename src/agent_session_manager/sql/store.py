@@ -190,11 +190,11 @@ class SqlStore:
     def _delete_at_least(self, changes: Sequence[Change[Any]], full: DiskFullError) -> list[Any]:
         """On a full disk, make only the changes that free space, each alone."""
         outcomes: list[Any] = [full] * len(changes)
-        deleting = [(i, change) for i, change in enumerate(changes) if isinstance(change, _FREEING)]
+        deleting = [place for place, change in enumerate(changes) if isinstance(change, _FREEING)]
         if deleting and self._safeguards is not None:
             with self._noting_breaks(), self._safeguards.room_for_deletions():
-                for place, change in deleting:
-                    outcomes[place] = self._deleted(change)
+                for place in deleting:
+                    outcomes[place] = self._deleted(changes[place])
         return outcomes
 
     def _deleted(self, change: Change[Any]) -> Any:

@@ -32,6 +32,9 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 StartManager = Callable[..., RunningManager]
 
 TOKEN = "t" * 40
+sees_another_disk = pytest.mark.skipif(
+    sys.platform != "linux", reason="sees the disk of another process"
+)
 _READER = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -88,10 +91,9 @@ def reading(manager: OnOwnDisk) -> Iterator[None]:
     with subprocess.Popen(
         [*seen, *reader], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdin and process.stdout
+        assert process.stdout is not None
         assert process.stdout.readline() == "reading\n"
-        yield
-        process.stdin.close()
+        yield  # the end of the block closes the reader's input, which ends it
 
 
 def append(api: Api, session_id: str, number: int) -> Answer:
@@ -108,7 +110,7 @@ def fill(api: Api, session_id: str, first: int) -> tuple[list[int], Answer]:
     raise AssertionError("the disk is never full")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+@sees_another_disk
 def test_full_disk_gives_507_but_allows_reads_and_deletes(
     tmp_path: Path,
 ) -> None:
@@ -132,7 +134,7 @@ def test_full_disk_gives_507_but_allows_reads_and_deletes(
         assert list(stored_events(manager, "s").values()) == expected
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+@sees_another_disk
 def test_full_disk_allows_deletion_of_more_than_the_ballast(tmp_path: Path) -> None:
     """A reader keeps the log long, so the deletion has only the ballast, 2 MB, as its space."""
     text = b"x" * 50_000
@@ -152,7 +154,7 @@ def test_full_disk_allows_deletion_of_more_than_the_ballast(tmp_path: Path) -> N
         assert text not in (state / "sessions.db").read_bytes()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="sees the disk of another process")
+@sees_another_disk
 def test_search_index_leaves_the_last_space_to_the_record(tmp_path: Path) -> None:
     """It pauses below a twentieth of the disk, 3.2 MB, and continues when there is space."""
     with served_on(tmp_path, "size=64m") as manager, Api(manager) as api:

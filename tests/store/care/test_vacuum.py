@@ -5,20 +5,22 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent_session_manager.domain.errors import VacuumNotPossibleError
+from agent_session_manager.domain.errors import DiskFullError, VacuumNotPossibleError
 from agent_session_manager.sql.care.vacuum import vacuum
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
+from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter
 from agent_session_manager.store.space import Space
 from tests.store.conftest import OpenStores
 from tests.store.foreign_database import make_foreign_database
-from tests.store.promises.changes import append, create, made
+from tests.store.promises.changes import append, appending, create, made
 from tests.store.promises.events import says
 
 SESSIONS = 20
@@ -62,6 +64,26 @@ def test_free_some_releases_the_given_number_of_pages(
     assert kept(store) == record
     assert store.free_some(100) == after
     assert verify(database)[1] == []
+
+
+def test_deletions_on_a_full_disk_are_freed_when_possible(sqlite_store: SqlStore) -> None:
+    half_deleted(sqlite_store)
+    while sqlite_store.free_some(100).free_bytes:
+        pass
+    with sqlite_store._database.writing.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1")  # at least its present size
+        driver: Any = connection.connection.driver_connection
+    large = appending("s1", *[says("x" * 20_000)] * 10)
+    refused, deleted = sqlite_store.commit([large, DeleteSession(session_id="s3")])
+    assert (type(refused), deleted) == (DiskFullError, 10)
+    assert sqlite_store.free_some(0).free_bytes > 0
+    denied = {"incremental_vacuum": sqlite3.SQLITE_DENY}
+    driver.set_authorizer(lambda _, name, *__: denied.get(name, sqlite3.SQLITE_OK))
+    assert not sqlite_store.rest()
+    driver.set_authorizer(None)
+    while sqlite_store.rest():
+        pass
+    assert sqlite_store.free_some(0).free_bytes == 0
 
 
 def test_vacuum_rebuilds_a_file_that_is_not_served(

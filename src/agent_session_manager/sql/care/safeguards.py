@@ -99,34 +99,41 @@ class Safeguards:
         After deletions on a full disk, return the space of some deleted pages to the file system.
 
         Returns:
-            whether there are more such pages.
+            whether more such pages can be freed now.
 
         Raises:
             StoreBrokenError: the disk failed.
         """
-        self._has_remains = self._has_remains and self._free_some()
+        has_more = self._has_remains and self._free_some()
         if self._log_size() > _SHORT_LOG_BYTES:
             self._shorten_log()
         self._look_at_log()
-        if not self._has_remains:
+        if not has_more:
             self._ballast.make()
-        return self._has_remains
+        return has_more
 
     def close(self) -> None:
         self._head.close()
 
     def _free_some(self) -> bool:
-        """Free some deleted pages; return whether there are more that can be freed now."""
+        """Free some deleted pages; return whether more can be freed now.
+
+        What cannot be freed now is tried again in the next idle period.
+        """
         try:
             with self._driver() as connection:
                 before = free_some(connection, 0).free_bytes
-                return 0 < free_some(connection, PAGES_AT_ONCE).free_bytes < before
+                after = free_some(connection, PAGES_AT_ONCE).free_bytes
         except VacuumNotPossibleError as exc:
+            self._has_remains = False
             logger.warning("data that was deleted on the full disk is not overwritten yet: %s", exc)
+            return False
         except sqlite3.Error as exc:
             _raise_if_broken(exc)
             logger.info("cannot free the space of deleted data: %s", exc)
-        return False
+            return False
+        self._has_remains = after > 0
+        return 0 < after < before
 
     def _shorten_log(self) -> None:
         timeout = int(BUSY_TIMEOUT_SECONDS * 1000)
@@ -148,13 +155,8 @@ class Safeguards:
     @contextmanager
     def _driver(self) -> Iterator[sqlite3.Connection]:
         """Lend the driver's writing connection; there is only one."""
-        borrowed = self._database.writing.raw_connection()
-        try:
-            connection = borrowed.driver_connection
-            assert isinstance(connection, sqlite3.Connection)
-            yield connection
-        finally:
-            borrowed.close()
+        with self._database.writing.connect() as connection:
+            yield _driver_connection(connection)
 
     def _look_at_log(self) -> None:
         size = self._log_size()
