@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,17 @@ def test_a_state_directory_that_others_can_enter_is_found(
         "matters": True,
     }
     subprocess.run(["chmod", "700", str(state)], check=True)
+    assert wrong(well.run("ao-doctor", "--json")) == []
+
+
+def test_a_state_directory_without_space_is_found(well: Shell) -> None:
+    limited = replace(well, prefix=("sh", "-c", 'ulimit -f 8 && exec "$0" "$@"'))
+    assert only_wrong(limited) == {
+        "about": "state directory",
+        "text": f"{well.state_dir} cannot be written: File too large",
+        "advice": "make space on its disk, for example with ao-clean",
+        "matters": True,
+    }
     assert wrong(well.run("ao-doctor", "--json")) == []
 
 

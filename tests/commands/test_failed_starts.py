@@ -10,7 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.support.manager import RunningManager
+from tests.support.namespaces import on_required_disk
 
 
 def test_failed_manager_start_is_reported_with_its_last_log_line(
@@ -45,6 +49,20 @@ def test_state_directory_open_to_others_is_refused_with_advice(
     ended = lonely.run("ao-list-sessions")
     assert (ended.exit_code, ended.stdout) == (FAILED, "")
     assert f"{state_dir}: it is open to others: chmod 700 {state_dir}" in ended.stderr
+
+
+@pytest.mark.parametrize("needed", ["runs", "outbox"])
+def test_run_on_a_full_disk_fails_and_names_it(
+    shell: Shell, manager: RunningManager, needed: str
+) -> None:
+    """The supervisor cannot write its reason to a log on the same disk."""
+    directory = shell.state_dir / needed
+    directory.mkdir(mode=0o700, exist_ok=True)
+    full = on_required_disk(directory, "nr_inodes=1", [])
+    ended = replace(shell, prefix=tuple(full)).run("ao-new", "x", "--executor", "command", "true")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    assert str(directory) in ended.stderr and "No space left on device" in ended.stderr
+    assert shell.run("ao-wait", "x").stdout == "x failed\n"
 
 
 def lean_python(directory: Path, packages: Sequence[str]) -> Path:

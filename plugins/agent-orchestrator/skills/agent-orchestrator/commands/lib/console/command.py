@@ -5,7 +5,6 @@ The answer goes to stdout, notes for people go to stderr. A traceback is printed
 
 from __future__ import annotations
 
-import errno
 import logging
 import sys
 from contextlib import suppress
@@ -31,6 +30,7 @@ from ..machine.projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import SessionError, SessionUsageError
 from ..shared.inherited import begin
+from ..shared.why import OF_SPACE, why
 from .output import discard, note
 
 DONE = 0
@@ -157,10 +157,6 @@ def _end_unwritten(error: OSError) -> NoReturn:
     _end(_sentence(error), FAILED)
 
 
-_OF_OUTPUT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""Errors that only a write has."""
-
-
 def _sentence(error: OSError) -> str:
     """Return which file cannot be used, and why. Discard the unwritten rest of the answer."""
     try:
@@ -168,10 +164,9 @@ def _sentence(error: OSError) -> str:
     except OSError:
         discard(sys.stdout)
         return f"the answer cannot be written: {error.strerror}"
-    why = error.strerror or str(error)
-    if error.filename is None and error.errno in _OF_OUTPUT:  # of more than the buffer takes
-        return f"the answer cannot be written: {why}"
-    return f"{error.filename}: {why}" if error.filename else why
+    if error.filename is None and error.errno in OF_SPACE:  # of more than the buffer takes
+        return f"the answer cannot be written: {why(error)}"
+    return why(error)
 
 
 def explain(error: SessionClientError) -> str:

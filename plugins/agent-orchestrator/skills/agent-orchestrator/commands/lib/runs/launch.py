@@ -13,6 +13,7 @@ from types import TracebackType
 
 from ..machine.environment import state_dir, supervisor_environment
 from ..shared.private_files import make_state_directory, open_private
+from ..shared.why import why
 from .assignment import READY, Assignment
 
 READY_TIMEOUT_SECONDS = 30.0
@@ -30,12 +31,12 @@ class Launch:
 
     def __enter__(self) -> Launch:
         self._supervisor: subprocess.Popen[str] | None = None
-        self._failure: OSError | None = None
+        self._failure = ""
         self._has_assignment = False
         try:
             self._supervisor = _spawn()
         except OSError as exc:  # the run is opened all the same, and records this failure
-            self._failure = exc
+            self._failure = why(exc)
         return self
 
     def __exit__(
@@ -62,7 +63,7 @@ class Launch:
             LaunchError: it has not taken over, and nothing of the run was started.
         """
         if self._supervisor is None:
-            raise LaunchError(str(self._failure))
+            raise LaunchError(self._failure)
         supervisor = self._supervisor
         self._has_assignment = True
         assert supervisor.stdin is not None and supervisor.stdout is not None  # both are pipes

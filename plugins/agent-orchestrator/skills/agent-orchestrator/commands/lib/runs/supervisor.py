@@ -24,7 +24,8 @@ from ..machine.own_memory import hide_memory
 from ..outbox.outbox import Outbox, OutboxError, Run
 from ..shared.inherited import begin
 from ..shared.log import write_log_to
-from ..shared.private_files import NotPrivateError, make_state_directory
+from ..shared.private_files import make_state_directory
+from ..shared.why import why
 from .assignment import READY, Assignment
 from .registry import registered
 from .stop_signals import hold_stops
@@ -44,13 +45,16 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     state = state_dir()
-    write_log_to(make_state_directory(state) / "supervisors.log")
-    assignment = Assignment.from_json(text)
-    logger.info("run %d of session %s", assignment.run, assignment.session_id)
     try:
+        write_log_to(make_state_directory(state) / "supervisors.log")
+        assignment = Assignment.from_json(text)
+        logger.info("run %d of session %s", assignment.run, assignment.session_id)
         _own(assignment, state)
-    except (OutboxError, NotPrivateError) as exc:
-        sys.stdout.write(f"{exc}\n")
+    except (OutboxError, OSError) as exc:
+        # Not only to the log: on a full disk the log is full too.
+        sys.stdout.write(f"{why(exc)}\n")
+        sys.stdout.flush()
+        logger.exception("the supervisor ended")
         sys.exit(1)
     except Exception:  # the end of the program: only the log gets the error
         logger.exception("a defect in the supervisor")

@@ -19,6 +19,7 @@ from ..machine.wire_text import wire_text
 from ..runs.assignment import Assignment
 from ..runs.launch import Launch, LaunchError
 from ..session_client import SessionClientError
+from ..shared.why import why
 from .errors import SessionError, name_taken_at_start
 from .plan import sealed
 
@@ -145,8 +146,8 @@ def _start(manager: ManagerClient, new: NewRun, open_run: Open) -> Json:
         try:
             launch.hand_over(_assignment(opened, new, url=manager.base_url, holder=holder))
         except (LaunchError, OSError) as exc:
-            _close_as_failed(manager, opened, str(exc))
-            raise SessionError(f"the run could not be started: {exc}") from exc
+            _close_as_failed(manager, opened, why(exc))
+            raise SessionError(f"the run could not be started: {why(exc)}") from exc
     return opened.session
 
 

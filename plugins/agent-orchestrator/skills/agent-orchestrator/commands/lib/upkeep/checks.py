@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from .. import __version__
 from ..client.manager import ManagerClient
@@ -27,8 +28,15 @@ from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
 from ..shared.counted import counted
 from ..shared.private_files import closing_advice
+from ..shared.why import OF_SPACE
 
 STALE_AFTER = timedelta(days=1)
+
+SPACE_BYTES = 1 << 20
+"""Size of a file that the state directory has to have space for; it is removed at once."""
+
+_WITHOUT_SPACE = "make space on its disk, for example with ao-clean"
+_UNWRITABLE = "make it writable, or name another with AGENT_ORCHESTRATOR_STATE_DIR"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +87,21 @@ def check_manager(
 
 
 def check_state_dir(state: Path) -> Iterator[Finding]:
-    """Check that other users cannot access the state directory."""
+    """Check that other users cannot access the state directory, and that it has space."""
     try:
         mode = stat.S_IMODE(state.stat().st_mode)
+        with TemporaryFile(dir=state) as probe:  # free space says nothing of a quota
+            probe.write(bytes(SPACE_BYTES))
+            probe.flush()
     except FileNotFoundError:
         yield Finding(about="state directory", text=f"{state} does not exist yet")
+        return
+    except OSError as exc:
+        yield Finding(
+            about="state directory",
+            text=f"{state} cannot be written: {exc.strerror}",
+            advice=_WITHOUT_SPACE if exc.errno in OF_SPACE else _UNWRITABLE,
+        )
         return
     yield Finding(
         about="state directory",
