@@ -12,6 +12,7 @@ from agent_orchestrator.client.manager import Json, ManagerClient
 from agent_orchestrator.sessions.follow import follow, wait_for_request
 from tests.support.manager import RunningManager
 from tests.support.recording import Received, Reply, json_reply, recording
+from tests.support.waiting import WATCHDOG_SECONDS
 
 MANY = 1000
 """More events than the manager reads at once."""
@@ -70,7 +71,8 @@ def test_wait_for_request_survives_an_outage_and_times_out(
     request = own_records.create_request(session_id, 1, new_id(), "message", {"text": "hi"})
     assert wait_for_request(own_records, session, request, timeout_seconds=0.2) == request
     with stopping_manager(session, request) as early:
-        assert wait_for_request(early, session, request, timeout_seconds=60)["state"] == "done"
+        settled = wait_for_request(early, session, request, timeout_seconds=WATCHDOG_SECONDS)
+        assert settled["state"] == "done"
     own.kill()
 
     def come_back() -> Json:
@@ -80,6 +82,6 @@ def test_wait_for_request_survives_an_outage_and_times_out(
 
     with ThreadPoolExecutor(1) as thread:
         settling = thread.submit(come_back)
-        found = wait_for_request(own_records, session, request, timeout_seconds=30)
+        found = wait_for_request(own_records, session, request, timeout_seconds=WATCHDOG_SECONDS)
         assert found == settling.result()
         assert found["state"] == "done"

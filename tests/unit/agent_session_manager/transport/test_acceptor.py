@@ -5,7 +5,7 @@ import resource
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 
 import psutil
 import pytest
@@ -16,29 +16,21 @@ from tests.support.api import Api
 from tests.support.manager import RunningManager
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
-COUNT = 200
-TURNS = 20
-"""Far fewer than `COUNT`, but enough for a connection to start."""
 
-
-@pytest.fixture
-def awaited() -> Iterator[socket.socket]:
-    """Yield a listening socket with `COUNT` connections that wait to be accepted."""
+@contextmanager
+def awaited(count: int) -> Iterator[socket.socket]:
+    """Yield a listening socket with `count` connections that wait to be accepted."""
     with ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=COUNT))
-        for _ in range(COUNT):
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=count))
+        for _ in range(count):
             stack.enter_context(
                 socket.create_connection(listening.getsockname(), timeout=WATCHDOG_SECONDS)
             )
         yield listening
 
 
-async def pass_turns() -> None:
-    for _ in range(TURNS):
-        await asyncio.sleep(0)
-
-
-def test_all_waiting_connections_are_accepted_at_once(awaited: socket.socket) -> None:
+def turns_to_accept(count: int) -> int:
+    """Return how many turns of the loop pass until `count` waiting connections have begun."""
     begun = 0
 
     class Protocol(asyncio.Protocol):
@@ -47,25 +39,36 @@ def test_all_waiting_connections_are_accepted_at_once(awaited: socket.socket) ->
             begun += 1
             transport.close()
 
-    async def turn() -> None:
-        accepting = Accepting(awaited, Protocol)
-        await pass_turns()
+    async def count_turns(listening: socket.socket) -> int:
+        turns = 0
+        accepting = Accepting(listening, Protocol)
+        while begun < count:
+            await asyncio.sleep(0)
+            turns += 1
         accepting.close()
-        await pass_turns()  # the accepted connections close
+        await asyncio.sleep(0)  # the connections close
+        return turns
 
-    uvloop.run(turn())
-    assert begun == COUNT
+    with awaited(count) as listening:
+        return uvloop.run(count_turns(listening))
 
 
-def test_closed_acceptor_accepts_no_connection(awaited: socket.socket) -> None:
+def test_all_waiting_connections_are_accepted_in_one_turn() -> None:
+    assert turns_to_accept(200) == turns_to_accept(1)
+
+
+def test_closed_acceptor_accepts_no_connection() -> None:
     async def scenario() -> None:
-        accepting = Accepting(awaited, asyncio.Protocol)
+        accepting = Accepting(listening, asyncio.Protocol)
         accepting.close()
         await accepting.wait_closed()
-        await pass_turns()
+        for _ in range(turns):
+            await asyncio.sleep(0)
 
-    uvloop.run(scenario())
-    awaited.accept()[0].close()
+    turns = turns_to_accept(1)
+    with awaited(1) as listening:
+        uvloop.run(scenario())
+        listening.accept()[0].close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process")
