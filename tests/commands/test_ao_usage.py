@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.machine.time_zone import zone_name
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import DONE, USAGE, Ended, Shell, call
 from tests.support.recording import json_reply, recording
@@ -105,16 +104,6 @@ def test_wrong_values_are_usage_errors(arguments: list[str]) -> None:
     ended = call("ao-usage", *arguments)
     assert (ended.exit_code, ended.stdout) == (USAGE, ""), ended
     assert ended.stderr.startswith("ao-usage: ")
-
-
-def test_local_zone_is_the_linked_one_with_the_local_offset(tmp_path: Path) -> None:
-    link = tmp_path / "localtime"
-    for target, name in (("UTC", "UTC"), ("Asia/Kathmandu", None), ("../etc", None)):
-        link.unlink(missing_ok=True)
-        link.symlink_to(f"/usr/share/zoneinfo/{target}")
-        is_utc = datetime.now(UTC).astimezone().utcoffset() == timedelta()
-        assert zone_name(link) == (name if is_utc else None)
-    assert zone_name(tmp_path / "missing") is None
 
 
 def test_report_of_another_shape_is_refused(shell: Shell) -> None:

@@ -1,6 +1,6 @@
 /** What the page Cost shows, as its address has it: a period, and the rows of the table. */
 
-import { dayStart } from "./days";
+import { dayStart, startOfDay } from "./days";
 
 export const COST_SPANS = ["today", "7d", "30d"] as const;
 export const COST_GROUPS = ["project", "agent", "model", "session", "day"] as const;
@@ -30,7 +30,7 @@ const MAX_DAYS = 400;
 
 /** Return the hours of today, or the days of another period. */
 export function periodOf({ span, from, to }: CostPlace, now: Date): Period {
-  const today = new Date(now.getFullYear(), now.getMonth(), now.getDate());
+  const today = startOfDay(now);
   if (span === "today") {
     const hours = Math.floor((now.getTime() - today.getTime()) / HOUR_MS) + 1;
     const starts = Array.from({ length: hours }, (_, hour) => today.getTime() + hour * HOUR_MS);
@@ -40,16 +40,13 @@ export function periodOf({ span, from, to }: CostPlace, now: Date): Period {
     const until = dayStart(to, 1) ?? now;
     return { bucket: "day", starts: daysBetween(dayStart(from) ?? today, until), until };
   }
-  const since = new Date(today);
-  since.setDate(since.getDate() - (span === "7d" ? 6 : 29));
-  return { bucket: "day", starts: daysBetween(since, now), until: null };
+  return { bucket: "day", starts: daysBetween(startOfDay(now, span === "7d" ? -6 : -29), now), until: null };
 }
 
 function daysBetween(since: Date, until: Date): readonly number[] {
   const starts: number[] = [];
-  for (const day = new Date(since); day < until && starts.length < MAX_DAYS; day.setDate(day.getDate() + 1)) {
+  for (let day = since; day < until && starts.length < MAX_DAYS; day = startOfDay(day, 1))
     starts.push(day.getTime());
-  }
   return starts;
 }
 

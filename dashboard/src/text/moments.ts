@@ -1,6 +1,6 @@
 /** Points in time as a person writes them in a filter: `7d`, `12h`, `today`, `2026-11-20`. */
 
-import { dayStart } from "./days";
+import { dayStart, startOfDay } from "./days";
 
 const SPAN = /^(\d{1,5})(m|h|d|w)$/;
 const SECONDS = { m: 60, h: 3600, d: 86_400, w: 7 * 86_400 } as const;
@@ -11,12 +11,7 @@ export function momentOf(text: string, now: number, isUntil = false): number | n
   const span = SPAN.exec(text);
   if (span) return now - Number(span[1]) * SECONDS[span[2] as keyof typeof SECONDS] * 1000;
   const daysAgo = DAYS_AGO[text];
-  const day = daysAgo === undefined ? text : localDay(now);
-  return dayStart(day, (daysAgo ?? 0) + (isUntil ? 1 : 0))?.getTime() ?? null;
-}
-
-function localDay(now: number): string {
-  const date = new Date(now);
-  const two = (value: number) => String(value).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const later = isUntil ? 1 : 0;
+  const start = daysAgo === undefined ? dayStart(text, later) : startOfDay(new Date(now), daysAgo + later);
+  return start?.getTime() ?? null;
 }
