@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from agent_orchestrator.console.progress import MAX_CHARS, describe, progress
+from agent_orchestrator.console.screen import error_console, screen_of
 from tests.support.rows import each_row
 
 
@@ -56,3 +58,13 @@ def test_progress_is_hidden_without_a_terminal(capsys: pytest.CaptureFixture[str
     with progress("x") as display:
         display.show({"event_type": "thinking"})
     assert capsys.readouterr() == ("", "")
+
+
+def test_odd_number_of_columns_makes_no_endless_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "99999999")
+    assert error_console().width <= 1000
+    assert (screen_of(Terminal()).width or 0) <= 1000

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+import agent_orchestrator
+from agent_orchestrator.console.output import local_time
 from agent_orchestrator.console.since import SinceMoment
-from agent_orchestrator.machine.time_zone import zone_name
+from agent_orchestrator.machine.time_zone import start_of, zone_name
+
+LIB = Path(agent_orchestrator.__file__).parent
 
 
 @pytest.fixture
@@ -59,6 +63,22 @@ def test_zone_of_the_environment_goes_before_the_link(
     ):
         local_zone(given)
         assert zone_name(link) == name, given
+
+
+def test_zone_that_python_cannot_represent_is_shown_as_utc(
+    local_zone: Callable[[str | None], None],
+) -> None:
+    for zone in ("XXX99", "<+24>-24"):
+        local_zone(zone)
+        assert local_time("2026-03-29T12:00:00+00:00") == "2026-03-29 12:00:00 UTC+00:00"
+        assert start_of(date(2026, 3, 29)) == datetime(2026, 3, 29, tzinfo=UTC)
+        assert zone_name() is None
+
+
+def test_commands_ask_only_here_for_local_time() -> None:
+    """Python's own conversion fails in zones that C allows, and errs at a change of the clock."""
+    asking = [path for path in LIB.rglob("*.py") if ".astimezone()" in path.read_text()]
+    assert asking == [LIB / "machine" / "time_zone.py"]
 
 
 def test_days_begin_at_their_own_midnight(local_zone: Callable[[str | None], None]) -> None:

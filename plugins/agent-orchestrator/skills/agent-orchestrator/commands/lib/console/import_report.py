@@ -12,6 +12,7 @@ import click
 
 from ..shared.counted import counted
 from .output import clean, note
+from .screen import error_console
 
 if TYPE_CHECKING:
     from ..history.importer.find import Found
@@ -28,7 +29,6 @@ def progress(sources: Found) -> Iterator[Any]:
     if not sys.stderr.isatty():
         yield lambda _read: None
         return
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         DownloadColumn,
@@ -46,7 +46,7 @@ def progress(sources: Found) -> Iterator[Any]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+    with Progress(*columns, console=error_console(), transient=True) as shown:
         task = shown.add_task(counted(len(sources), "file"), total=total)
         yield lambda read: shown.advance(task, read)
 

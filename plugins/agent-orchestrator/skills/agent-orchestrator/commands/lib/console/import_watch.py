@@ -27,6 +27,7 @@ from ..history.importer.state import open_state
 from ..history.importer.watcher import Scope, Watcher, places_of
 from ..machine.clock import SYSTEM, Backoff
 from ..machine.environment import is_manager_given, state_dir
+from ..machine.time_zone import to_local
 from ..session_client import SessionClientError
 from ..shared.counted import counted
 from ..shared.locks import hold_alone, holder_of, release
@@ -178,7 +179,7 @@ class _Output:
             moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             click.echo(json.dumps({"time": moment, **report.to_json()}))
         elif counted := _counted(report):
-            click.echo(f"{datetime.now().astimezone():%H:%M:%S}  {counted}")
+            click.echo(f"{to_local(datetime.now(UTC)):%H:%M:%S}  {counted}")
         sys.stdout.flush()
 
     def summary(self) -> None:

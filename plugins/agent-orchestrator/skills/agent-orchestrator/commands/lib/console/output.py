@@ -17,6 +17,8 @@ from typing import Any, ParamSpec, TextIO
 
 import click
 
+from ..machine.time_zone import to_local
+
 P = ParamSpec("P")
 
 # C0 except tab and line feed, DEL, C1, surrogates, and marks that override text direction.
@@ -140,7 +142,8 @@ def discard(stream: TextIO) -> None:
 
 def local_parts(moment: str, zone: tzinfo | None = None) -> tuple[str, str, str]:
     """Return date, UTC offset and time of day of a moment in a zone; None is the local zone."""
-    local = datetime.fromisoformat(moment).astimezone(zone)
+    given = datetime.fromisoformat(moment)
+    local = to_local(given) if zone is None else given.astimezone(zone)
     offset = f"{local:%z}"
     return f"{local:%Y-%m-%d}", f"UTC{offset[:3]}:{offset[3:5]}", f"{local:%H:%M:%S}"
 

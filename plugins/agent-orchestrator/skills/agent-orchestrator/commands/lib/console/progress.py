@@ -10,6 +10,7 @@ from typing import Any
 from ..sessions.question_words import title_of
 from .blocks import content_text
 from .output import one_line
+from .screen import error_console
 
 Event = dict[str, Any]
 Show = Callable[[Event], None]
@@ -42,7 +43,6 @@ def progress(label: str) -> Iterator[Display]:
     if not sys.stderr.isatty():
         yield Display()
         return
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
@@ -54,8 +54,7 @@ def progress(label: str) -> Iterator[Display]:
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False, table_column=rest),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, expand=True) as shown:
+    with Progress(*columns, console=error_console(), transient=True, expand=True) as shown:
         task = shown.add_task("starting", label=one_line(label), total=None)
 
         def show(event: Event) -> None:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
 import click
 
-from ..machine.environment import is_terminal_dumb, wants_colours
+from ..machine.environment import is_terminal_dumb, variables, wants_colours
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_MOST_COLUMNS = 1000
+"""More than any terminal has; `COLUMNS` can be any number."""
 _LINK, _END = "\x1b]8;;", "\x1b\\"
 
 
@@ -55,7 +60,16 @@ def screen_of(stream: TextIO | None = None) -> Screen:
 
     is_dumb = is_terminal_dumb()
     return Screen(
-        width=max(shutil.get_terminal_size().columns, 20),
+        width=min(max(shutil.get_terminal_size().columns, 20), _MOST_COLUMNS),
         has_colours=wants_colours() and not is_dumb,
         can_redraw=not is_dumb,
     )
+
+
+def error_console() -> Console:
+    """Return what progress is drawn on: stderr, with the terminal's own size."""
+    from rich.console import Console  # late: it loads slowly
+
+    of_size = ("COLUMNS", "LINES")  # rich would make lines as long as `COLUMNS` says
+    known = {name: value for name, value in variables().items() if name not in of_size}
+    return Console(stderr=True, _environ=known)

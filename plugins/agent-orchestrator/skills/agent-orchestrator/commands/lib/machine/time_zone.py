@@ -23,18 +23,29 @@ def zone_name(localtime: Path = LOCALTIME) -> str | None:
         given = variables().get("TZ")
         name = str(localtime.readlink()).partition(_ZONES)[2] if given is None else given
         now = datetime.now(UTC)
-        if name and now.astimezone(ZoneInfo(name)).utcoffset() == now.astimezone().utcoffset():
+        if name and now.astimezone(ZoneInfo(name)).utcoffset() == to_local(now).utcoffset():
             return name
     return None
 
 
+def to_local(moment: datetime) -> datetime:
+    """Return a moment in local time; one without a zone is local already.
+
+    UTC, if the offset of `TZ` is a day or more: C allows it, Python does not.
+    """
+    try:
+        local = moment.astimezone()
+        is_missing = moment.tzinfo is None and local.replace(tzinfo=None) != moment
+        # Python takes a time that the clock leaves out for an earlier one.
+        return moment.replace(fold=1).astimezone() if is_missing else local
+    except ValueError:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+
+
 def start_of(day: date) -> datetime:
     """Return the first moment of a local day."""
-    midnight = datetime.combine(day, time.min)
-    start = midnight.astimezone()
-    # Where the clock goes forward at midnight, Python takes the missing hour for one before it.
-    return start if start.date() == day else midnight.replace(fold=1).astimezone()
+    return to_local(datetime.combine(day, time.min))
 
 
 def today() -> date:
-    return datetime.now(UTC).astimezone().date()
+    return to_local(datetime.now(UTC)).date()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ...machine.environment import home as home_dir
 from ...machine.environment import variables
+from ...machine.time_zone import to_local
 from ..format import Format, LineFormat, Source
 from .placement import copies
 from .report import Problem, sentence_of
@@ -181,7 +182,7 @@ def moment_of(text: str) -> datetime:
     if span is not None:
         return datetime.now(UTC) - int(span[1]) * _UNITS[span[2]]
     try:
-        return datetime.fromisoformat(text).astimezone()
+        return to_local(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise TimeError(
             f"{text!r} is not a time: give a date such as 2026-03-01, or a span such as 30d"
