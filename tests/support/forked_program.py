@@ -1,4 +1,4 @@
-"""Programs forked from a zygote (see `zygote.py`); the tests of one process share one zygote.
+"""Programs forked from a zygote (see `zygote.py`); the tests of one process share two zygotes.
 
 A request is a dictionary, preceded by its length in four bytes. The descriptors of stdin, stdout
 and stderr are sent with the length. The zygote answers with the program's pid. When the program
@@ -28,6 +28,7 @@ from tests.support.environment import BIN, scrubbed_environment
 
 ZYGOTE = Path(__file__).with_name("zygote.py")
 MANAGER = "agent-session-manager"
+MANAGER_URL = "AGENT_ORCHESTRATOR_SESSION_MANAGER_URL"
 FORKED_PYTHON = Path(__file__).with_name("forked_python.py")
 LANGUAGE = {"LANG": scrubbed_environment(Path("/"))["LANG"]}
 """Variables that Python reads at startup, before it runs a program."""
@@ -37,6 +38,20 @@ def can_fork(environment: Mapping[str, str]) -> bool:
     """Return whether Python would start in this environment as it did in the zygote's."""
     of_python = {k: v for k, v in environment.items() if k.startswith(("LANG", "LC_", "PYTHON"))}
     return of_python == LANGUAGE
+
+
+def forking_environment(home: Path, **variables: str) -> dict[str, str]:
+    """Return the environment of a script whose commands and managers are to be forked."""
+    environment = {**scrubbed_environment(home), **variables}
+    _start_zygotes_for(environment)
+    return {**environment, "PATH": os.pathsep.join([str(_directory()), environment["PATH"]])}
+
+
+def _start_zygotes_for(environment: Mapping[str, str]) -> None:
+    """Start the zygote of commands, and that of managers if a command may start one."""
+    _zygote()
+    if MANAGER_URL not in environment:
+        _managers()
 
 
 class ForkedProgram:
@@ -49,22 +64,26 @@ class ForkedProgram:
         environment: Mapping[str, str],
         directory: Path,
         stdin: bool = False,
+        stdout: int | None = None,
         terminal: int | None = None,
         neighbour: int | None = None,
     ) -> None:
         """Fork `FILE ARGUMENT…` in a new process group, on pipes or on a terminal.
 
-        On pipes, stdin is /dev/null unless `stdin` is true. The program joins the network of the
-        process `neighbour`, by default of this process.
+        On pipes, stdin is /dev/null unless `stdin` is true, and `stdout` may be given. The program
+        joins the network of the process `neighbour`, by default of this process. A manager that it
+        starts is forked too.
         """
         self.returncode: int | None = None
         self._stdin: int | None = None
         self._outputs: dict[int, bytearray] = {}
         if terminal is None:
             reading, self._stdin = os.pipe() if stdin else (os.open(os.devnull, os.O_RDONLY), None)
-            (stdout, to_stdout), (stderr, to_stderr) = os.pipe(), os.pipe()
-            self._outputs = {stdout: bytearray(), stderr: bytearray()}
-            handed = (reading, to_stdout, to_stderr)
+            (output, to_output), (error, to_error) = os.pipe(), os.pipe()
+            if stdout is not None:
+                os.dup2(stdout, to_output)
+            self._outputs = {output: bytearray(), error: bytearray()}
+            handed = (reading, to_output, to_error)
         else:
             handed = (terminal, terminal, terminal)
         self._open = list(self._outputs)
@@ -75,7 +94,9 @@ class ForkedProgram:
             "session": terminal is not None,
             "neighbour": neighbour or os.getpid(),
         }
-        self._client = _zygote().ask(request, handed)
+        _start_zygotes_for(environment)
+        is_manager = Path(arguments[0]).name == MANAGER
+        self._client = (_managers() if is_manager else _zygote()).ask(request, handed)
         if terminal is None:
             for descriptor in handed:
                 os.close(descriptor)
@@ -169,39 +190,48 @@ def _write(descriptor: int, content: bytes) -> bytes:
 
 
 class _Zygote:
-    """The zygote process; it runs until this process ends."""
+    """A zygote process, which listens on a socket in a directory until this process ends."""
 
-    def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="zygote-"))
-        self._python = self._directory / "python"
-        self._python.write_text(f"#!{sys.executable} -IS\n{FORKED_PYTHON.read_text()}")
-        self._python.chmod(0o700)
-        (self._directory / MANAGER).symlink_to(BIN / MANAGER)  # looked for next to Python
+    def __init__(self, path: Path, *options: str) -> None:
+        self.path = path
         self._process = subprocess.Popen(
-            [sys.executable, str(ZYGOTE), str(self._directory / "socket")],
+            [sys.executable, str(ZYGOTE), *options, str(path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=scrubbed_environment(self._directory),
+            env=scrubbed_environment(path.parent),
         )
         assert self._process.stdout is not None  # it is a pipe
         assert self._process.stdout.readline() == b"ready\n"
-        atexit.register(self._end)
+        atexit.register(self._process.communicate)
 
     def ask(self, request: dict[str, object], handed: Sequence[int]) -> socket.socket:
         """Request the fork of a program; return the socket on which the zygote answers."""
         client = socket.socket(socket.AF_UNIX)
-        client.connect(str(self._directory / "socket"))
-        content = marshal.dumps({**request, "python": str(self._python)})
+        client.connect(str(self.path))
+        content = marshal.dumps({**request, "python": str(self.path.with_name("python"))})
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", handed))]
         client.sendmsg([len(content).to_bytes(4, "little")], rights)
         client.sendall(content)
         return client
 
-    def _end(self) -> None:
-        self._process.communicate()
-        shutil.rmtree(self._directory)
+
+@cache
+def _directory() -> Path:
+    """Make the directory of the sockets, with the programs that ask for forks."""
+    directory = Path(tempfile.mkdtemp(prefix="zygote-"))
+    atexit.register(shutil.rmtree, directory)  # after the ends of the zygotes
+    for name in ("python", MANAGER, *(path.name for path in BIN.glob("ao*"))):
+        program = directory / name
+        program.write_text(f"#!{sys.executable} -IS\n{FORKED_PYTHON.read_text()}")
+        program.chmod(0o700)
+    return directory
 
 
 @cache
 def _zygote() -> _Zygote:
-    return _Zygote()
+    return _Zygote(_directory() / "socket")
+
+
+@cache
+def _managers() -> _Zygote:
+    return _Zygote(_directory() / "managers", "--managers")

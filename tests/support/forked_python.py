@@ -1,8 +1,10 @@
-"""The `sys.executable` of programs forked from a zygote: it asks the zygote for another fork.
+"""The programs next to the socket of a zygote: each asks the zygote for another fork.
 
-A copy of this file is next to the socket of the zygote. Python runs it without `site` and without
-packages, and it imports only a few modules. For arguments other than `-m MODULE` it becomes the
-real Python. It exits with the code of the forked program, or with 255 if the zygote has ended.
+A copy of this file has the name of a command, of the manager, or `python`, the `sys.executable` of
+forked programs. Python runs it without `site` and without packages, and it imports only a few
+modules. `python` becomes the real one for arguments other than `-m MODULE`; so does the manager
+without a zygote of managers. It exits with the code of the forked program, or with 255 if the
+zygote has ended.
 """
 
 import _socket
@@ -10,21 +12,28 @@ import marshal
 import os
 import sys
 
-if sys.argv[1:2] != ["-m"]:
+directory, _, name = sys.argv[0].rpartition("/")
+is_python = name == "python"
+path = f"{directory}/{'managers' if name == 'agent-session-manager' else 'socket'}"
+if is_python and sys.argv[1:2] != ["-m"]:
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+if not os.path.exists(path):  # noqa: PTH110  # without an import
+    real = f"{sys.executable.rpartition('/')[0]}/{name}"
+    os.execv(real, [real, *sys.argv[1:]])
 
+arguments = [*([] if is_python else [name]), *sys.argv[1:]]
 request = marshal.dumps(
     {
-        "arguments": [os.fsencode(argument) for argument in sys.argv[1:]],
+        "arguments": [os.fsencode(argument) for argument in arguments],
         "environment": dict(os.environb),
         "directory": os.getcwdb(),  # noqa: PTH109  # in bytes
-        "python": sys.argv[0],
-        "session": True,
+        "python": f"{directory}/python",
+        "session": is_python,
         "neighbour": os.getpid(),
     }
 )
 zygote = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-zygote.connect(sys.argv[0].removesuffix("python") + "socket")
+zygote.connect(path)
 handed = b"".join(number.to_bytes(4, sys.byteorder) for number in (0, 1, 2))
 size = len(request).to_bytes(4, "little")
 zygote.sendmsg([size], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, handed)])

@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
@@ -25,9 +26,14 @@ def in_own_network(command: Sequence[str]) -> list[str] | None:
     unshare = shutil.which("unshare")
     if unshare is None:
         return None
-    prefix = [unshare, "--map-root-user", "--net", sys.executable, __file__]
+    prefix = (unshare, "--map-root-user", "--net", sys.executable, __file__)
+    return [*prefix, *command] if _is_permitted(prefix) else None
+
+
+@cache
+def _is_permitted(prefix: tuple[str, ...]) -> bool:
     tried = subprocess.run([*prefix, "true"], capture_output=True, timeout=60, check=False)
-    return [*prefix, *command] if tried.returncode == 0 else None
+    return tried.returncode == 0
 
 
 def _bring_loopback_up() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from functools import cache
 
 
+@cache
 def in_own_processes() -> tuple[str, ...] | None:
     """Return the prefix for a command, or None if this machine does not permit it."""
     unshare = shutil.which("unshare")

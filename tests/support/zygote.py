@@ -5,7 +5,9 @@ asyncio. A run of the tests starts more than a thousand commands. A forked progr
 process with its own arguments, environment, directory and descriptors. It loads its own file as
 usual; Python, the libraries and the package of the commands are already loaded.
 
-This is the parent process, `zygote.py SOCKET`; `forked_program.py` is its client.
+This is the parent process, `zygote.py SOCKET` of commands or `zygote.py --managers SOCKET` of
+managers; `forked_program.py` is their client. A command that starts a manager gets it from the
+zygote of managers, if that zygote runs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import runpy
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -40,6 +43,9 @@ OURS = "lib"
 """Package of the commands. A program that would find another package of this name loads it."""
 LATER = ("claude_agent_sdk", "psutil", "yaml")
 """Libraries that its modules import only on first use."""
+OF_MANAGERS = ("agent_session_manager.cli.main", "tests.support.warmed", "tests.support.starting")
+MANAGER = "agent-session-manager"
+BIN = Path(sys.executable).parent
 
 
 @dataclass
@@ -137,8 +143,60 @@ def _import_modules() -> None:
     client = importlib.import_module(f"{OURS}.session_client")
     client.SessionClient("http://127.0.0.1").close()  # the first one loads httpx and OpenSSL
     del sys.path[0]
-    gc.collect()
-    gc.freeze()  # a collection in a child would copy this memory
+
+
+def _import_manager() -> None:
+    sys.path.insert(0, str(Path(__file__).parents[2]))
+    for name in OF_MANAGERS:
+        importlib.import_module(name)
+    del sys.path[0]
+
+
+class ForkedManager:
+    """A manager that a command has started, with what the command needs of `subprocess.Popen`."""
+
+    def __init__(self, arguments: list[str], **options: Any) -> None:
+        request = {
+            "arguments": [os.fsencode(argument) for argument in (MANAGER, *arguments[1:])],
+            "environment": {os.fsencode(k): os.fsencode(v) for k, v in options["env"].items()},
+            "directory": os.fsencode(options["cwd"]),
+            "session": options["start_new_session"],
+            "neighbour": os.getpid(),
+            "python": sys.executable,
+        }
+        self._zygote = socket.socket(socket.AF_UNIX)
+        self._zygote.connect(str(_managers()))
+        null = os.open(os.devnull, os.O_RDONLY)
+        content = marshal.dumps(request)
+        socket.send_fds(
+            self._zygote,
+            [len(content).to_bytes(4, "little")],
+            [null, options["stdout"], options["stderr"]],
+        )
+        self._zygote.sendall(content)
+        os.close(null)
+        self.pid = int.from_bytes(self._zygote.recv(4), "little", signed=True)
+
+    def poll(self) -> int | None:
+        """Return the exit code, or minus the signal number; None while the manager runs."""
+        with suppress(BlockingIOError):
+            answer = self._zygote.recv(4, socket.MSG_DONTWAIT | socket.MSG_PEEK)
+            return int.from_bytes(answer, "little", signed=True)
+        return None
+
+
+def _managers() -> Path:
+    """Return the socket of the zygote of managers, next to the Python of forked programs."""
+    return Path(sys.executable).with_name("managers")
+
+
+class Popen(subprocess.Popen[Any]):
+    """Starts programs, except that a manager is forked."""
+
+    def __new__(cls, arguments: Any, *_: Any, **options: Any) -> Any:
+        if arguments == [str(_managers().with_name(MANAGER)), "serve"]:
+            return ForkedManager(arguments, **options)
+        return super().__new__(cls)
 
 
 def _unload_unless_found() -> None:
@@ -245,6 +303,10 @@ def run(request: dict[str, Any]) -> None:
 
 def _run(request: dict[str, Any]) -> None:
     program, *arguments = map(os.fsdecode, request["arguments"])
+    if program == MANAGER:
+        program = str(Path(BIN, program))
+    elif program.startswith("ao"):
+        program = str(COMMANDS / program)
     if program == "-m":
         module, *arguments = arguments
         sys.argv = ["-m", *arguments]
@@ -256,13 +318,17 @@ def _run(request: dict[str, Any]) -> None:
         sys.argv = [program, *arguments]
         sys.path.insert(0, str(Path(program).parent))
         _unload_unless_found()
+        if _managers().exists():
+            subprocess.Popen = Popen  # type: ignore[assignment,misc]
         runpy.run_path(program, run_name="__main__")
 
 
 if __name__ == "__main__":
     del sys.path[0]  # our own directory
-    _import_modules()
-    zygote = Zygote(sys.argv[1])
+    _import_manager() if "--managers" in sys.argv else _import_modules()
+    gc.collect()
+    gc.freeze()  # a collection in a child would copy this memory
+    zygote = Zygote(sys.argv[-1])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     run(zygote.serve())

@@ -135,9 +135,9 @@ def test_zygote_survives_clients_that_are_killed(tmp_path: Path) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for _ in range(20):
         with socket.socket(socket.AF_UNIX) as silent:
-            silent.connect(str(zygote._directory / "socket"))
+            silent.connect(str(zygote.path))
         with socket.socket(socket.AF_UNIX) as half:
-            half.connect(str(zygote._directory / "socket"))
+            half.connect(str(zygote.path))
             rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", (null, null, null)))]
             half.sendmsg([(99).to_bytes(4, "little")], rights)
         zygote.ask(request, (null, null, null)).close()  # it does not wait for the answer
