@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.contract.test_docs import ROOT, fences, read
-from tests.support.environment import scrubbed_environment
+from tests.support.forked_program import forking_environment
 from tests.support.network_namespace import in_required_network
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
 def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> None:
-    demo = f"{sys.executable} scripts/demo.py {tmp_path / 'demo'}"
+    demo = f"python -m scripts.demo {tmp_path / 'demo'}"  # its Python has forked commands beside it
     stop = "code=$?; agent-session-manager stop; exit $code"
     # A demo that hangs is ended by its own time limit, so that its manager is stopped.
     limited = f"timeout {4 * WATCHDOG_SECONDS:.0f} {demo}"
@@ -21,7 +20,7 @@ def test_demo_runs_twice_and_prints_what_the_readme_shows(tmp_path: Path) -> Non
     ran = subprocess.run(
         line,
         cwd=ROOT,
-        env=scrubbed_environment(tmp_path),
+        env=forking_environment(tmp_path),
         capture_output=True,
         text=True,
         timeout=10 * WATCHDOG_SECONDS,

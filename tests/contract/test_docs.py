@@ -27,7 +27,7 @@ from agent_shared.manager_settings import PREFIX, SETTINGS
 from scripts.check_english import files
 from scripts.reference import subcommands
 from tests.commands.command_names import module_of
-from tests.support.environment import scrubbed_environment
+from tests.support.forked_program import forking_environment
 from tests.support.manager import RunningManager
 from tests.support.output import output_of
 from tests.support.rows import each_row
@@ -307,7 +307,7 @@ def test_examples_of_parallel_sessions_work(
     printed = output_of(
         ["sh", "-eu", "-c", script],
         cwd=tmp_path,
-        env={**scrubbed_environment(tmp_path), **manager.environment()},
+        env=forking_environment(tmp_path, **manager.environment()),
         timeout=WATCHDOG_SECONDS * script.count("ao-"),
     )
     lines = printed.splitlines()

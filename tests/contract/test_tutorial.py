@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support.environment import scrubbed_environment
+from tests.support.forked_program import forking_environment
 from tests.support.network_namespace import in_required_network
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -75,7 +75,7 @@ def test_tutorial_commands_print_the_shown_output(
     ran = subprocess.run(
         line,
         cwd=tmp_path,
-        env=scrubbed_environment(tmp_path),
+        env=forking_environment(tmp_path),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
