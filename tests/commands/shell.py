@@ -94,7 +94,7 @@ class Running:
             stdout, stderr = self._process.communicate()
             raise AssertionError(f"{self._command} did not end: {stdout!r} {stderr!r}") from None
         told = without_notes_of_waiting(stderr.decode())
-        ended = Ended(self._process.wait(), stdout.decode(), told)
+        ended = Ended(self._process.wait(), (stdout or b"").decode(), told)
         _check(self._command, ended)
         return ended
 
@@ -147,29 +147,40 @@ class Shell:
     def command(self, name: str, *arguments: str) -> list[str]:
         return [*self.prefix, *self.python, str(COMMANDS / name), *arguments]
 
-    def run(self, name: str, *arguments: str, stdin: str | bytes | None = None) -> Ended:
+    def run(
+        self,
+        name: str,
+        *arguments: str,
+        stdin: str | bytes | None = None,
+        stdout: int | None = None,
+    ) -> Ended:
         """Run a command to its end; without `stdin` it reads /dev/null."""
-        return self.start(name, *arguments, stdin=stdin is not None).end(stdin or b"")
+        running = self.start(name, *arguments, stdin=stdin is not None, stdout=stdout)
+        return running.end(stdin or b"")
 
-    def start(self, name: str, *arguments: str, stdin: bool = False) -> Running:
+    def start(
+        self, name: str, *arguments: str, stdin: bool = False, stdout: int | None = None
+    ) -> Running:
         """Start a command; with `stdin` it reads the bytes that `end` writes."""
         self.state_dirs.add(self.state_dir)
-        self.running.append(Running(name, self._start(name, *arguments, stdin=stdin)))
+        process = self._start(name, *arguments, stdin=stdin, stdout=stdout)
+        self.running.append(Running(name, process))
         return self.running[-1]
 
-    def _start(self, name: str, *arguments: str, stdin: bool) -> Process:
+    def _start(self, name: str, *arguments: str, stdin: bool, stdout: int | None) -> Process:
         if self._forks:
             return ForkedProgram(
                 [str(COMMANDS / name), *arguments],
                 environment=self.environment,
                 directory=self.directory,
                 stdin=stdin,
+                stdout=stdout,
                 neighbour=holder_of(self.prefix),
             )
         return subprocess.Popen(
             self.command(name, *arguments),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.PIPE if stdout is None else stdout,
             stderr=subprocess.PIPE,
             cwd=self.directory,
             env=self.environment,

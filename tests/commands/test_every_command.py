@@ -6,14 +6,22 @@ import errno
 import json
 import os
 import re
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from agent_orchestrator import __version__
-from tests.commands.command_names import ALL, LIGHT, NEED_A_MANAGER, NEED_A_RUN, arguments_of
+from tests.commands.command_names import (
+    ALL,
+    COMMANDS,
+    LIGHT,
+    NEED_A_MANAGER,
+    NEED_A_RUN,
+    arguments_of,
+)
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -26,8 +34,11 @@ from tests.commands.shell import (
     main_of,
 )
 from tests.support import defective
+from tests.support.environment import BIN
+from tests.support.forked_program import ForkedProgram
 from tests.support.recording import Reply, json_reply, recording, refused_url, silent_server
 from tests.support.rows import each_row
+from tests.support.waiting import WATCHDOG_SECONDS
 
 
 @each_row("command", ALL)
@@ -227,17 +238,15 @@ def test_defect_prints_one_line_and_logs_its_trace_on_request(shell: Shell, tmp_
     there = replace(shell, python=defective.PROGRAM).having(
         AGENT_ORCHESTRATOR_STATE_DIR=str(tmp_path / "state"),
     )
-    for command in ("ao-list-sessions", "ao-status"):
-        ended = there.run(command, *arguments_of(command))
-        assert (ended.exit_code, ended.stdout) == (FAILED, "")
-        log = tmp_path / "state" / "commands.log"
-        assert "internal error in this command: KeyError" in ended.stderr
-        assert str(log) in ended.stderr
-        assert not log.exists()
-        there.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1").run(command, *arguments_of(command))
-        (line,) = (line for line in log.read_text().splitlines() if '"trace": ' in line)
-        assert '"error": "KeyError"' in line
-        log.unlink()
+    ended = there.run("ao-list-sessions")
+    assert (ended.exit_code, ended.stdout) == (FAILED, "")
+    log = tmp_path / "state" / "commands.log"
+    assert "internal error in this command: KeyError" in ended.stderr
+    assert str(log) in ended.stderr
+    assert not log.exists()
+    there.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1").run("ao-status", "x")
+    (line,) = (line for line in log.read_text().splitlines() if '"trace": ' in line)
+    assert '"error": "KeyError"' in line
 
 
 def test_log_that_cannot_be_written_is_named(shell: Shell) -> None:
@@ -256,6 +265,17 @@ def test_result_of_a_session_without_answer_is_an_error(shell: Shell) -> None:
     )
 
 
+@contextmanager
+def full_and_closed() -> Iterator[tuple[int, int]]:
+    """Yield a file on a full disk, and a pipe without a reader."""
+    reading, closed = os.pipe()
+    os.close(reading)
+    full = os.open("/dev/full", os.O_WRONLY)
+    yield full, closed
+    os.close(closed)
+    os.close(full)
+
+
 @each_row(
     "given",
     [("ao-logs", "-h"), ("ao-new", "--version"), ("ao", "help"), ("ao", "new", "-h"), ("ao", "-V"),
@@ -264,16 +284,31 @@ def test_result_of_a_session_without_answer_is_an_error(shell: Shell) -> None:
 )  # fmt: skip
 def test_output_that_cannot_be_written_is_no_defect(shell: Shell, given: tuple[str, ...]) -> None:
     """A full disk is an error of one line, and a closed pipe is not an error."""
-    program = [str(Path(sys.executable).with_name(given[0])), *given[1:]]
-    reading, closed = os.pipe()
-    os.close(reading)
-    with Path("/dev/full").open("wb") as full:
-        unwritten = shell.run_program(*program, stdout=full)
-    unread = shell.run_program(*program, stdout=closed)
-    os.close(closed)
-    (line,) = unwritten.stderr.decode().splitlines()
-    assert unwritten.returncode == FAILED
+    name, *arguments = given
+    program = [str(COMMANDS / name if name.startswith("ao") else BIN / name), *arguments]
+
+    def run(stdout: int) -> tuple[int | None, list[str]]:
+        where = shell.directory
+        forked = ForkedProgram(
+            program, environment=shell.environment, directory=where, stdout=stdout
+        )
+        _, stderr = forked.communicate(timeout=WATCHDOG_SECONDS)
+        return forked.returncode, stderr.decode().splitlines()
+
+    with full_and_closed() as (full, closed):
+        code, (line,) = run(full)
+        assert (code, run(closed)) == (FAILED, (DONE, []))
     assert line.endswith(f"cannot be written: {os.strerror(errno.ENOSPC)}")
+
+
+@each_row("program", ["ao-show-config", "agent-session-manager"])
+def test_unwritten_output_is_no_defect_at_the_end_of_python(shell: Shell, program: str) -> None:
+    """Python writes the rest of its buffers when it ends; a forked program does not."""
+    command = [str(BIN / program), *(() if program.startswith("ao") else ("--help",))]
+    with full_and_closed() as (full, closed):
+        unwritten = shell.run_program(*command, stdout=full)
+        unread = shell.run_program(*command, stdout=closed)
+    assert (unwritten.returncode, len(unwritten.stderr.splitlines())) == (FAILED, 1)
     assert (unread.returncode, unread.stderr) == (DONE, b"")
 
 
@@ -287,21 +322,10 @@ def test_answer_that_cannot_be_written_fails_with_one_line(
     (shell.directory / ".claude" / "agents" / "a.md").write_text(
         "---\nname: a\ndescription: b\n---\n"
     )
-    with Path("/dev/full").open("wb") as full:
-        done = shell.run_program(*shell.command(command, *arguments_of(command)), stdout=full)
+    with full_and_closed() as (full, _):
+        ended = shell.run(command, *arguments_of(command), stdout=full)
     why = os.strerror(errno.ENOSPC)
-    assert (done.returncode, done.stderr.decode()) == (
-        FAILED,
-        f"{command}: the answer cannot be written: {why}\n",
-    )
-
-
-def test_closed_stdout_is_not_an_error(shell: Shell) -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = shell.run_program(*shell.command("ao-show-config"), stdout=writing)
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (DONE, b"")
+    assert ended == Ended(FAILED, "", f"{command}: the answer cannot be written: {why}\n")
 
 
 @each_row("argument", ["missing", "", "../sessions", "x" * 3000, "%2e%2e", "a b\n"])

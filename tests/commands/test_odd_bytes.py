@@ -9,13 +9,12 @@ from pathlib import Path
 
 from tests.commands.processes import stop_manager
 from tests.commands.shell import DONE, USAGE, Shell
+from tests.support.forked_command import run_forked
 
-MANAGER = "from agent_session_manager.cli.main import main; main()"
 
-
-def said_by(shell: Shell, command: str, *arguments: str | bytes) -> bytes:
-    done = shell.run_program(*shell.command(command), *arguments)
-    assert (done.returncode, done.stderr) == (DONE, b""), (command, done)
+def said_by(shell: Shell, command: str, *arguments: str | bytes) -> str:
+    done = shell.run(command, *map(os.fsdecode, arguments))
+    assert (done.exit_code, done.stderr) == (DONE, ""), (command, done)
     return done.stdout
 
 
@@ -33,7 +32,7 @@ def test_bytes_that_are_not_utf_8_reach_the_program(shell: Shell, tmp_path: Path
         "sh",
     )
     seen = said_by(there, "ao-new", "x", *program, b"/\xff")
-    assert seen.split()[-6:] == [b"63", b"61", b"66", b"e9", b"2f", b"ff"]
+    assert seen.split()[-6:] == ["63", "61", "66", "e9", "2f", "ff"]
     # The option, the working directory and the spec all lead to the same directory and argument.
     (session,) = json.loads(said_by(there, "ao-list-sessions", "--here", "--json"))
     assert session["project_dir"] == f"{tmp_path}/caf\\xe9"
@@ -69,8 +68,8 @@ def test_state_directory_of_any_bytes_is_used(lonely: Shell, tmp_path: Path) -> 
         (session,) = json.loads(said_by(there, "ao-list-sessions", "--json"))
         assert session["session_name"] == "x"
         copy = tmp_path / "copy.db"
-        assert "1 session" in there.output_of(MANAGER, "backup", str(copy))
+        assert "1 session" in run_forked(["backup", str(copy)], environment).stdout
     finally:
         stop_manager(state)
-    assert "1 session" in there.output_of(MANAGER, "restore", str(copy))
+    assert "1 session" in run_forked(["restore", str(copy)], environment).stdout
     assert {path.name for path in tmp_path.iterdir()} <= {state.name, "copy.db", "project", "home"}
