@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -17,11 +18,12 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_session_manager.machine.discovery import find_manager
-from tests.commands.command_names import ALL
+from tests.commands.command_names import ALL, COMMANDS
 from tests.commands.processes import supervisor_of
 from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.environment import BIN
 from tests.support.gate import Gate, pids_in, waiting_program
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 ODD = (sys.executable, str(Path(__file__).parents[1] / "support" / "inheriting.py"))
@@ -41,18 +43,30 @@ def signals_in(status: str, name: str) -> set[int]:
     return {number for number in signal.valid_signals() if int(mask, 16) >> (number - 1) & 1}
 
 
+MANAGE = """
+import os, signal, sys
+import agent_session_manager.sql.store
+from agent_session_manager.cli.main import main
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for them
+for line in sys.argv[1:]:
+    if os.fork() == 0:
+        main(line.split())
+    assert os.wait()[1] == 0, line
+"""
+"""Runs commands of the manager in forks of a process that has inherited an odd state."""
+
+
 def test_started_processes_reset_signals_and_umask(
     lonely: Shell, own_home: Path, state_dir: Path, tmp_path: Path, gate: Gate
 ) -> None:
     """Checks all signals at once, for the program, its supervisor and the manager."""
-    odd = inheriting(lonely, "signals", "files", "umask").having(
-        AGENT_ORCHESTRATOR_ENABLE_LOGGING="1"
-    )
+    logging = lonely.having(AGENT_ORCHESTRATOR_ENABLE_LOGGING="1")
+    odd = inheriting(logging, "signals", "files", "umask")
     source = 'cat /proc/self/status; umask; read word <"$0"'
     command = ("--executor", "command", "--", "sh", "-c", source, str(gate.path))
     ended = odd.run("ao-new", "x", "-p", "hi", "--detach", *command)
     assert ended.exit_code == DONE
-    with odd.on_terminal("ao-logs", "x", "--follow") as terminal:
+    with lonely.on_terminal("ao-logs", "x", "--follow") as terminal:
         terminal.shows("\n    0000\n")
         program_status = terminal.screen.replace("\n    ", "\n").replace(" ", "\t")
     manager = find_manager(state_dir, 8765)
@@ -62,48 +76,60 @@ def test_started_processes_reset_signals_and_umask(
         status = program_status if pid is None else Path(f"/proc/{pid}/status").read_text()
         assert signals_in(status, "SigBlk") == set()
         assert signals_in(status, "SigIgn") == ignored
-    assert odd.run("ao-stop", "x").exit_code == DONE
+    assert lonely.run("ao-stop", "x").exit_code == DONE
     backup, export = tmp_path / "backup.db", tmp_path / "export.jsonl"
-    serving = [*odd.prefix, str(BIN / "agent-session-manager")]
-    for arguments in (
-        ["backup", str(backup)],
-        ["export", str(export)],
-        ["stop"],
-    ):
-        done = subprocess.run(
-            [*serving, *arguments], env=odd.environment, capture_output=True, timeout=60
-        )
-        assert done.returncode == 0, done
+    odd.output_of(MANAGE, f"backup {backup}", f"export {export}", "stop")
     made = [*own_home.rglob("*"), backup, export]
     assert {path.name for path in made} >= {"manager-8765.log", "supervisors.log", "commands.log"}
     assert [path for path in made if path.stat().st_mode & 0o077] == []
 
 
-@pytest.mark.parametrize("closed", ["0", "1", "2", "012"])
+@each_row("closed", ["0", "1", "2", "012"])
 def test_closed_streams_lose_only_their_own_output(shell: Shell, closed: str) -> None:
-    told = {"x": "the answer\n"}
+    name, answer = f"x{closed}", "the answer\n"
     ended = inheriting(shell, f"closed={closed}", "files").run(
-        "ao-new", "x", "-p", "hi", "--executor", "command", "--", "echo", "the answer"
+        "ao-new", name, "-p", "hi", "--executor", "command", "--", "echo", "the answer"
     )
-    assert ended == Ended(DONE, "" if "1" in closed else told["x"], "")
-    assert shell.run("ao-get-result", "x").stdout == told["x"]
-    refused = inheriting(shell, f"closed={closed}").run("ao-get-result", "missing")
-    assert (refused.exit_code, refused.stderr == "") == (3, "2" in closed)
+    assert ended == Ended(DONE, "" if "1" in closed else answer, "")
+    assert shell.run("ao-get-result", name).stdout == answer
+    if closed in "12":
+        refused = inheriting(shell, f"closed={closed}").run("ao-get-result", "missing")
+        assert (refused.exit_code, refused.stderr == "") == (3, "2" in closed)
+
+
+RUN_EACH = """
+import json, os, runpy, sys
+sys.path.insert(0, sys.argv[1])
+import lib.console.command
+told = []
+for command, *arguments in json.loads(sys.argv[2]):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.dup2(writing, 1)
+        sys.argv = [command, *arguments]
+        runpy.run_path(os.path.join(sys.path[0], command), run_name="__main__")
+    os.close(writing)
+    with open(reading, encoding="latin-1") as output:
+        told.append(output.read())
+    assert os.wait()[1] == 0, told
+json.dump(told, sys.stdout)
+"""
+"""Prints what commands print in forks of a process that has inherited odd streams."""
 
 
 def test_every_command_prints_in_the_terminals_encoding(shell: Shell, records: object) -> None:
     name = "✓ 🧀"
     odd = inheriting(shell, "latin", "closed=2", "files")
-    for command in ALL:
-        ended = odd.run(command, "--help")
-        assert (ended.exit_code, ended.stderr) == (DONE, ""), command
-        assert ended.stdout.startswith(f"Usage: {command}"), command
     assert odd.run("ao-new", name, "--executor", "command", "--", "echo", name) == Ended(
         DONE, "? ?\n", ""
     )
-    for command in ("ao-get-result", "ao-logs", "ao-list-sessions"):
-        ended = odd.run(command, *([name] if command != "ao-list-sessions" else []))
-        assert (ended.exit_code, "? ?" in ended.stdout) == (DONE, True), command
+    showing = [("ao-get-result", name), ("ao-logs", name), ("ao-list-sessions",)]
+    runs = [*((command, "--help") for command in ALL), *showing]
+    python = [*odd.prefix, sys.executable, "-c", RUN_EACH, str(COMMANDS)]
+    told = json.loads(odd.run_program(*python, json.dumps(runs)).stdout)
+    helped = zip(ALL, told, strict=False)
+    assert [each for each, text in helped if not text.startswith(f"Usage: {each}")] == []
+    assert ["? ?" in text for text in told[len(ALL) :]] == [True] * len(showing)
 
 
 def test_closed_stdout_causes_no_error_message(shell: Shell, records: ManagerClient) -> None:
@@ -117,10 +143,10 @@ def test_closed_stdout_causes_no_error_message(shell: Shell, records: ManagerCli
     ):
         reading, writing = os.pipe()
         os.close(reading)
-        ended = shell.run_program(*shell.command(command, *arguments), stdout=writing)
+        ended = shell.run(command, *arguments, stdout=writing)
         os.close(writing)
-        assert ended.returncode == code, (command, ended)
-        assert ended.stderr.startswith(b"ao-new: session 'x2' failed" if code else b""), ended
+        assert ended.exit_code == code, (command, ended)
+        assert ended.stderr.startswith("ao-new: session 'x2' failed" if code else ""), ended
         assert code or not ended.stderr
 
 
@@ -171,12 +197,9 @@ def test_manager_as_first_process_leaves_no_zombie(shell: Shell, tmp_path: Path)
             own.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=f"http://127.0.0.1:{port}"),
             prefix=(*inside, "--preserve-credentials", f"--wdns={own.directory}"),
         )
-        for number in range(3):
-            background = "(sleep 0 &) ; echo done"
-            ended = there.run(
-                "ao-new", f"n{number}", "--executor", "command", "--", "sh", "-c", background
-            )
-            assert ended == Ended(DONE, "done\n", ""), (ended, log.read_text())
+        background = "(sleep 0 &) ; echo done"
+        ended = there.run("ao-new", "x", "--executor", "command", "--", "sh", "-c", background)
+        assert ended == Ended(DONE, "done\n", ""), (ended, log.read_text())
         wait_for(lambda: len(first.children(recursive=True)) == 1, "only the manager is left")
         first.send_signal(signal.SIGTERM)
         assert outside.wait(WATCHDOG_SECONDS) == 0, log.read_text()
