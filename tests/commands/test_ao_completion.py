@@ -69,9 +69,8 @@ def test_bash_completes_commands_options_and_names(
 
 
 def test_names_are_quick_and_silent_without_a_manager(shell: Shell, records: ManagerClient) -> None:
-    program = ["-m", "agent_orchestrator.cli.completion", "--list", "sessions"]
-    imported = imported_by(shell, program)
-    assert "click" in imported and "httpx" not in imported
+    imported = imported_by(shell, [("ao-completion", "--list", "sessions")])["ao-completion"]
+    assert "click" in imported and "httpx._client" not in imported
     for url in (None, "http://127.0.0.1:9", "nonsense"):
         alone = shell.having(
             AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url,

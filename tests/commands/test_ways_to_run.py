@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from importlib.metadata import distribution, requires
 from pathlib import Path
 from uuid import uuid4
 
 from packaging.requirements import Requirement
 
+from agent_orchestrator import __version__
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes
@@ -45,7 +46,8 @@ SHEBANG = (
 
 HEADER = re.compile(r"^# /// script$\n(?P<content>(?:^#(?: .*)?$\n)+)^# ///$", re.MULTILINE)
 
-HEAVY = ("claude_agent_sdk", "fastapi", "psutil", "sqlalchemy", "sqlite3", "yaml")
+HEAVY = {"claude_agent_sdk", "fastapi", "psutil._common", "sqlalchemy", "sqlite3", "yaml"}
+"""Modules that are loaded, and not only prepared to be loaded on their first use."""
 
 
 def header_of(command: str) -> dict[str, object]:
@@ -82,27 +84,39 @@ def test_only_commands_that_run_agents_require_the_sdk() -> None:
         assert packages_of(command) <= {"click", "httptools", "httpx", "psutil", "pyyaml"}
 
 
-def imported_by(shell: Shell, arguments: Sequence[str]) -> set[str]:
-    """Return the top-level names of all modules that a Python process imports."""
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", *arguments],
-        capture_output=True,
-        cwd=shell.directory,
-        env=shell.environment,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode in (DONE, FAILED), done.stderr
-    names = (line.rpartition("|")[2].strip() for line in done.stderr.splitlines())
-    return {name.partition(".")[0] for name in names}
+RUN_EACH = """
+import json, os, runpy, sys
+sys.argv, commands = ["-"], json.loads(sys.argv[1])
+kept, told = os.dup(1), {}
+for command in commands:
+    sys.argv = command
+    try:
+        runpy.run_path(command[0], run_name="__main__")
+    except SystemExit as ended:
+        assert ended.code in (None, 0, 1), (command, ended.code)
+    told[command[0]] = [*sys.modules]
+with open(kept, "w") as file:
+    file.write("\\n" + json.dumps(told))
+"""
+"""Runs commands in one process; its last line has the modules that each has, or had before."""
 
 
-def assert_light(shell: Shell, imported: set[str]) -> None:
-    """Check that nothing heavy was imported, and rich only if httpx itself imports it."""
-    assert imported & set(HEAVY) == set()
-    if "rich" in imported:
-        assert "rich" in imported_by(shell, ["-c", "import httpx"])
+def imported_by(shell: Shell, commands: Sequence[tuple[str, ...]]) -> dict[str, set[str]]:
+    """Run commands in a new Python, and return the modules that each has, or had before."""
+    given = json.dumps([[str(COMMANDS / name), *arguments] for name, *arguments in commands])
+    told = json.loads(shell.output_of(RUN_EACH, given).splitlines()[-1])
+    return {Path(name).name: set(modules) for name, modules in told.items()}
+
+
+def assert_light(shell: Shell, *commands: tuple[str, ...]) -> None:
+    """Check that nothing heavy is imported, and rich only if httpx itself imports it."""
+    found = imported_by(shell, commands)
+    assert {name: names & HEAVY for name, names in found.items() if names & HEAVY} == {}
+    with_rich = [name for name, names in found.items() if "rich" in names]
+    if with_rich:
+        assert "True" in shell.output_of("import httpx, sys; print('rich' in sys.modules)"), (
+            with_rich
+        )
 
 
 def deliver_leftovers(shell: Shell, manager: RunningManager) -> None:
@@ -116,14 +130,14 @@ def deliver_leftovers(shell: Shell, manager: RunningManager) -> None:
     wait_for(is_delivered, "the outboxes of earlier runs are delivered")
 
 
-@each_row("command", LIGHT)
 def test_light_command_imports_nothing_heavy(
-    shell: Shell, manager: RunningManager, records: ManagerClient, tmp_path: Path, command: str
+    shell: Shell, manager: RunningManager, records: ManagerClient
 ) -> None:
     deliver_leftovers(shell, manager)
-    finished_session(records, tmp_path)
-    arguments = [str(COMMANDS / command), *arguments_of(command)]
-    assert_light(shell, imported_by(shell.at(tmp_path), arguments))
+    finished_session(records, shell.directory)
+    last = ("ao-rename", "ao-clean")  # the others need the session
+    names = sorted(LIGHT, key=lambda name: name in last and last.index(name) + 1)
+    assert_light(shell, *((name, *arguments_of(name)) for name in names[:-1]), (last[1], "y"))
 
 
 def finished_session(records: ManagerClient, project: Path) -> str:
@@ -143,9 +157,9 @@ def test_light_command_imports_nothing_heavy_while_sessions_run(
     start_detached(shell, "y", started, gate)
     finished_session(records, shell.directory)
     assert list_outboxes(outbox_dir(shell.state_dir)) != []
-    for command in ("ao-get-result", "ao-list-sessions", "ao-logs", "ao-send", "ao-status"):
-        arguments = ["y", "-p", "hi"] if command == "ao-send" else arguments_of(command)
-        assert_light(shell, imported_by(shell, [str(COMMANDS / command), *arguments]))
+    names = ("ao-get-result", "ao-list-sessions", "ao-logs", "ao-status")
+    to_it = ("ao-send", "y", "-p", "hi")
+    assert_light(shell, *((name, *arguments_of(name)) for name in names), to_it)
 
 
 def test_installed_commands_are_those_of_the_plugin() -> None:
@@ -162,20 +176,13 @@ def test_installed_commands_are_those_of_the_plugin() -> None:
         assert imported in (COMMANDS / command).read_text()
 
 
-def test_installed_commands_run_a_session(shell: Shell) -> None:
-    script = "ao-new x -p hi --executor command -- cat && ao-status x && ao-get-result x"
-    done = shell.run_program("sh", "-c", script)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\nfinished\nhi\n", b"")
-
-
 def test_command_runs_through_a_symlink_in_another_directory(shell: Shell, tmp_path: Path) -> None:
     link = tmp_path / "bin" / "ao-new"
     link.parent.mkdir()
     link.symlink_to(COMMANDS / "ao-new")
-    arguments = ("x", "-p", "hi", "--executor", "command", "--", "cat")
-    done = shell.run_program(sys.executable, str(link), *arguments)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"hi\n", b"")
-    assert shell.run("ao-status", "x") == Ended(DONE, "finished\n", "")
+    done = shell.run_program(sys.executable, str(link), "--version")
+    said = f"ao-new {__version__}\n".encode()
+    assert (done.returncode, done.stdout, done.stderr) == (DONE, said, b"")
 
 
 def closure_of(packages: Iterable[str]) -> set[str]:
@@ -212,20 +219,52 @@ def python_with(directory: Path, packages: Iterable[str]) -> Path:
     return directory / "bin" / "python"
 
 
+FORK_EACH = """
+import json, os, runpy, sys
+commands = sys.argv[1]
+sys.path.insert(0, commands)
+import lib.console.command
+del sys.path[0]
+for line in sys.stdin:
+    command, directory, *arguments = json.loads(line)
+    outputs = [os.memfd_create(name) for name in ("stdout", "stderr")]
+    if os.fork() == 0:
+        for number, output in enumerate((os.open(os.devnull, os.O_RDONLY), *outputs)):
+            os.dup2(output, number)
+        os.chdir(directory)
+        sys.path.insert(0, commands)
+        sys.argv = [os.path.join(commands, command), *arguments]
+        runpy.run_path(sys.argv[0], run_name="__main__")
+        sys.exit()
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    told = [code, *(os.pread(output, 10**6, 0).decode() for output in outputs)]
+    print(json.dumps(told), flush=True)
+"""
+"""Runs a command for each line, in a fork of a Python that has imported what all of them use."""
+
+
 @each_row("packages", sorted({tuple(sorted(packages_of(command))) for command in ALL}))
 def test_commands_need_only_the_packages_of_their_headers(
     shell: Shell, records: ManagerClient, tmp_path: Path, packages: tuple[str, ...]
 ) -> None:
     python = python_with(tmp_path / "lean", packages)
-    for command in ALL:
-        if packages_of(command) == set(packages):
-            project = tmp_path / command
-            project.mkdir()
-            own = replace(shell, python=(str(python),), directory=project)
-            check_with_a_lean_python(own, records, command)
+    with subprocess.Popen(
+        [python, "-c", FORK_EACH, str(COMMANDS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=shell.environment,
+        text=True,
+    ) as lean:
+        for command in ALL:
+            if packages_of(command) == set(packages):
+                project = tmp_path / command
+                project.mkdir()
+                check_with_a_lean_python(lean, shell.at(project), records, command)
 
 
-def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str) -> None:
+def check_with_a_lean_python(
+    lean: subprocess.Popen[str], shell: Shell, records: ManagerClient, command: str
+) -> None:
     session_id = finished_session(records, shell.directory)
     left = outbox_dir(shell.state_dir) / f"{session_id}.1.db"
     with Outbox(left, Run(session_id=session_id, run=1, url=records.base_url)) as outbox:
@@ -235,7 +274,10 @@ def check_with_a_lean_python(shell: Shell, records: ManagerClient, command: str)
         arguments = ["y", "--executor", "command", "--", "true"]
     if command == "ao-resume":
         arguments = ["x", "--project-dir", ".", "--", "true"]
-    ended = shell.run(command, *arguments)
+    assert lean.stdin is not None and lean.stdout is not None  # they are pipes
+    lean.stdin.write(json.dumps([command, str(shell.directory), *arguments]) + "\n")
+    lean.stdin.flush()
+    ended = Ended(*json.loads(lean.stdout.readline()))
     assert "internal error in" not in ended.stderr
     assert ended.exit_code == (FAILED if command in ("ao-doctor", *NEED_A_RUN) else DONE), ended
     assert left.exists() == (command not in (*NEED_A_MANAGER, *NEED_AN_AGENT))
