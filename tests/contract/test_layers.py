@@ -12,6 +12,7 @@ import pytest
 
 from agent_session_manager.api.http.errors import STATUS
 from agent_session_manager.domain.errors import OrchestratorError
+from tests.support.syntax import parse
 
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "agent_session_manager"
@@ -44,11 +45,11 @@ def files(root: Path) -> list[Path]:
 @cache
 def imports(path: Path) -> tuple[str, ...]:
     """Return the modules that a file imports in any place, a relative import with its dots."""
-    return tuple(names_in(ast.parse(path.read_text("utf-8"))))
+    return tuple(names_in(parse(path)))
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+    for node in ast.iter_child_nodes(tree):
         match node:
             case ast.Import():
                 yield from (alias.name for alias in node.names)
@@ -57,6 +58,8 @@ def names_in(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom():
                 yield f"{'.' * node.level}{node.module}"
                 yield from (f"{'.' * node.level}{node.module}.{a.name}" for a in node.names)
+            case ast.stmt() | ast.excepthandler() | ast.match_case():
+                yield from names_in(node)  # an expression has no import
 
 
 def is_room(path: Path) -> bool:

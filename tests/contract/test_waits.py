@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.syntax import parse
 from tests.support.waiting import WATCHDOG_SECONDS
 
 TESTS = Path(__file__).parents[1]
@@ -61,10 +63,9 @@ WAITS = {"wait", "join", "result", "acquire", "communicate", "settimeout", "time
 @cache
 def trees() -> dict[str, ast.AST]:
     """Return the syntax tree of each file of the tests."""
-    return {
-        path.relative_to(TESTS).as_posix(): ast.parse(path.read_text("utf-8"))
-        for path in sorted(TESTS.rglob("*.py"))
-    }
+    parsed = {path.relative_to(TESTS).as_posix(): parse(path) for path in TESTS.rglob("*.py")}
+    gc.freeze()  # all of them stay
+    return parsed
 
 
 @cache
