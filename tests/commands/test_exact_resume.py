@@ -124,28 +124,16 @@ def test_conversation_continues_in_another_home_and_path(
     assert "It was heron." in _conversation(model)
 
 
-def test_imported_conversation_continues_elsewhere(
+def test_imported_conversation_is_forked_and_continued_elsewhere(
     here: Shell, elsewhere: Shell, model: ModelServer, records: ManagerClient
 ) -> None:
     session_id = _begin(here, LOOK, {"text": "The word is heron."})
-    records.delete_session(session_id)
-    assert here.run("ao-import", "--json").json["sessions"] == 1
-    resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
-    assert resumed == Ended(DONE, "It was heron.\n", "")
-    assert "The word is heron." in _conversation(model)
-    again = elsewhere.run("ao-import", "--json").json
-    assert (again["sessions"], again["events"], again["requests"]) == (0, 0, 0)
-    runs = [(run["imported"], run["reason"]) for run in records.list_runs(session_id)]
-    assert runs == [(True, "completed"), (False, "completed")]
-
-
-def test_fork_copies_the_conversation_and_leaves_it_unchanged(
-    here: Shell, elsewhere: Shell, model: ModelServer
-) -> None:
-    session_id = _begin(here, {"text": "The word is heron."})
     refused = here.run("ao-resume", "talk", "--fork", "talk", "-p", "x")
     assert refused.exit_code == FAILED
     assert "there is a session 'talk'" in refused.stderr
+    records.delete_session(session_id)
+    assert here.run("ao-import", "--json").json["sessions"] == 1
+
     forked = _resume(
         elsewhere, session_id, "--fork", "other", "-p", script({"text": "Another way."})
     )
@@ -154,9 +142,17 @@ def test_fork_copies_the_conversation_and_leaves_it_unchanged(
     other = elsewhere.run("ao-status", "other", "--json").json
     assert (other["run"], other["project_dir"]) == (1, str(elsewhere.directory))
     assert other["session_id"] != session_id
-    assert here.run("ao-get-result", "talk").stdout == "The word is heron.\n"
+    assert here.run("ao-get-result", session_id).stdout == "The word is heron.\n"
+
     # Both sessions continue independently.
-    assert here.run("ao-resume", "talk", "-p", script({"text": "On."})).exit_code == DONE
+    resumed = _resume(elsewhere, session_id, "-p", script({"text": "It was heron."}))
+    assert resumed == Ended(DONE, "It was heron.\n", "")
+    assert "The word is heron." in _conversation(model)
     assert "Another way." not in _conversation(model)
+    again = elsewhere.run("ao-import", "--json").json
+    assert (again["sessions"], again["events"], again["requests"]) == (0, 0, 0)
+    runs = [(run["imported"], run["reason"]) for run in records.list_runs(session_id)]
+    assert runs == [(True, "completed"), (False, "completed")]
     assert elsewhere.run("ao-resume", "other", "-p", script({"text": "On."})).exit_code == DONE
     assert "Another way." in _conversation(model)
+    assert "It was heron." not in _conversation(model)

@@ -75,7 +75,7 @@ def start_one_without_a_login(steps: Steps) -> None:
 
 
 def go_on_with_it(steps: Steps) -> None:
-    assert "Again." in steps.run("ao-resume", "fix", "-p", script({"text": "Again."}))
+    assert "Again." in steps.run("ao-resume", "echo", "-p", "Again.")
 
 
 def see_which_needs_me(steps: Steps) -> None:
@@ -171,6 +171,7 @@ def test_tasks_take_few_steps_in_a_shell(
 ) -> None:
     fill(records, claude.directory)
     closed = Gate(gate.path.with_name("closed"))
+    claude.run("ao-new", "echo", "-p", "hi", "--executor", "command", "--", "cat")
     for name in ("one", "two", "three"):
         start_detached(claude, name, started, closed)
     wait_for(lambda: search(records, {"q": "constant"}, limit=1)["hits"], "the answer is indexed")
