@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import ast
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.environment import scrubbed_environment
+from agent_session_manager.machine.discovery import find_manager
+from tests.support.environment import BIN, scrubbed_environment
+from tests.support.forked_program import ForkedProgram
+from tests.support.network_namespace import holder_of, network_namespace
 from tests.support.output import output_of
 from tests.support.own_network import in_own_network
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 ROOT = Path(__file__).parents[2]
 PORT = 8765  # the port in the script
@@ -38,22 +44,6 @@ print(f"Sessions: {len(sessions)}")
 client.delete_session("test-456")
 """
 
-SERVE_AND_RUN = """\
-import sys
-from pathlib import Path
-from tests.support.manager import RunningManager
-
-manager = RunningManager(Path(sys.argv[1]), port=int(sys.argv[2]))
-try:
-    import subprocess
-    environment = {**manager.environment(), "PYTHONDONTWRITEBYTECODE": "1"}
-    del environment["AGENT_ORCHESTRATOR_SESSION_MANAGER_URL"]
-    script = subprocess.run([sys.executable, "-c", sys.argv[3]], env=environment, timeout=30)
-finally:
-    manager.stop()
-sys.exit(script.returncode)
-"""
-
 
 def is_free(port: int) -> bool:
     with socket.socket() as trial:
@@ -65,17 +55,40 @@ def is_free(port: int) -> bool:
     return True
 
 
-def test_script_of_the_specification_prints_expected_output(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", SERVE_AND_RUN, str(tmp_path), str(PORT), SCRIPT]
-    own_network = in_own_network(command)
-    if own_network is None and not is_free(PORT):
+@pytest.fixture
+def network() -> Iterator[tuple[str, ...]]:
+    """Yield a prefix for commands in a network with a free port; it is empty for our own."""
+    if in_own_network(["true"]) is not None:
+        with network_namespace() as prefix:
+            yield prefix
+    elif is_free(PORT):
+        yield ()
+    else:
         pytest.skip(f"this machine has no network namespaces, and port {PORT} is in use")
-    printed = output_of(
-        own_network or command,
-        cwd=ROOT,
-        env={**scrubbed_environment(tmp_path), "PYTHONPATH": str(ROOT)},
-        timeout=60,
+
+
+def test_script_of_the_specification_prints_expected_output(
+    network: tuple[str, ...], tmp_path: Path
+) -> None:
+    environment = scrubbed_environment(tmp_path)
+    manager = ForkedProgram(
+        [str(BIN / "agent-session-manager"), "serve"],
+        environment=environment,
+        directory=tmp_path,
+        neighbour=holder_of(network),
     )
+    try:
+        state = Path(environment["XDG_STATE_HOME"]) / "agent-orchestrator"
+        wait_for(lambda: find_manager(state, PORT), "the manager serves")
+        printed = output_of(
+            [*network, sys.executable, "-c", SCRIPT],
+            cwd=ROOT,
+            env={**environment, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    finally:
+        manager.send_signal(signal.SIGTERM)
+        _, log = manager.communicate(timeout=WATCHDOG_SECONDS)
+    assert manager.returncode == 0, log
     session, status, sessions = printed.splitlines()
     assert (status, sessions) == ("Status: running", "Sessions: 1")
     known = ("session_id", "session_name", "project_dir", "agent_name", "status")
