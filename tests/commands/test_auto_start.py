@@ -6,17 +6,23 @@ Each test runs in a new network namespace, where port 8765 is free.
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import pytest
 
 from agent_orchestrator import __version__
 from agent_session_manager.machine.discovery import find_manager, find_managers
 from tests.commands.processes import is_alive, stop_manager
 from tests.commands.shell import DONE, FAILED, NOT_FOUND, Ended, Shell
 from tests.commands.started_manager import PORT, manager_in, python_program, started
+from tests.support.environment import BIN
+from tests.support.forked_program import ForkedProgram
+from tests.support.network_namespace import holder_of
+from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 LISTENER = """\
@@ -49,7 +55,7 @@ def test_first_command_starts_the_manager_and_the_next_finds_it(
     assert log.count('"message": "serving http://127.0.0.1:8765 ') == 1
 
 
-@pytest.mark.parametrize("command", ["ao-clean", "ao-get-result", "ao-list-sessions", "ao-status"])
+@each_row("command", ["ao-clean", "ao-get-result", "ao-list-sessions", "ao-status"])
 def test_every_command_that_needs_a_manager_starts_it(
     lonely: Shell, state_dir: Path, command: str
 ) -> None:
@@ -57,9 +63,10 @@ def test_every_command_that_needs_a_manager_starts_it(
     ended = lonely.run(command, *arguments)
     assert ended.exit_code == (DONE if command == "ao-list-sessions" else NOT_FOUND)
     assert ended.stderr.startswith(started(command, state_dir))
+    stop_manager(state_dir)
 
 
-@pytest.mark.parametrize("command", ["ao-list-agents", "ao-show-config"])
+@each_row("command", ["ao-list-agents", "ao-show-config"])
 def test_command_that_needs_no_manager_creates_nothing(
     lonely: Shell, own_home: Path, command: str
 ) -> None:
@@ -183,32 +190,46 @@ def test_manager_of_another_version_is_used_with_a_notice(lonely: Shell, state_d
     )
 
 
-@pytest.mark.parametrize("arguments", [["--port", "9000"], ["--port", "0"]])
-def test_manager_of_the_same_database_on_another_port_is_found(
-    lonely: Shell, state_dir: Path, arguments: list[str]
-) -> None:
-    serve = "from agent_session_manager.cli.main import main; main({})".format(
-        ["serve", *arguments]
+@contextmanager
+def manager_program(shell: Shell, *arguments: str) -> Iterator[ForkedProgram]:
+    """Run `agent-session-manager` in the shell's network, and kill it at the end."""
+    program = ForkedProgram(
+        [str(BIN / "agent-session-manager"), *arguments],
+        environment=shell.environment,
+        directory=shell.directory,
+        neighbour=holder_of(shell.prefix),
     )
-    status = "import subprocess, sys; print(subprocess.run([*sys.argv[1:]]).returncode)"
-    with python_program(lonely, serve) as serving:
+    try:
+        yield program
+    finally:
+        program.kill()
+
+
+def test_manager_of_the_same_database_on_another_port_is_found(
+    lonely: Shell, state_dir: Path
+) -> None:
+    def status(*options: str) -> tuple[int | None, str]:
+        with manager_program(lonely, "status", *options) as asked:
+            said, _ = asked.communicate(timeout=WATCHDOG_SECONDS)
+            return asked.returncode, said.decode()
+
+    with manager_program(lonely, "serve", "--port", "0") as serving:
         (found,) = wait_for(lambda: find_managers(state_dir) or None, "the manager serves")
         command = ("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
         assert lonely.run(*command) == Ended(DONE, "hi\n", "")
         assert f"manager: {found.url}, version" in lonely.run("ao-doctor").stdout
-        said = lonely.output_of(status, "agent-session-manager", "status")
-        assert f"running: {found.url} " in said
-        assert said.endswith("\n0\n")
-        said = lonely.output_of(status, "agent-session-manager", "status", "--port", "8765")
-        assert said == (
+        code, said = status()
+        assert (code, f"running: {found.url} " in said) == (0, True)
+        assert status("--port", "8765") == (
+            3,
             "no manager serves on port 8765; one serves on port "
-            f"{found.port}: --port {found.port}\n3\n"
+            f"{found.port}: --port {found.port}\n",
         )
         other = lonely.having(AGENT_ORCHESTRATOR_DATABASE_URL=f"sqlite:///{state_dir}/other.db")
         assert other.run("ao-list-sessions").stderr == started("ao-list-sessions", state_dir)
         assert find_managers(state_dir) == [manager_in(state_dir), found]
-        serving.terminate()
-        assert serving.wait(WATCHDOG_SECONDS) is not None
+        serving.send_signal(signal.SIGTERM)
+        assert serving.wait(WATCHDOG_SECONDS) == 0
 
 
 def test_port_variable_sets_the_port_of_the_started_manager(lonely: Shell, state_dir: Path) -> None:
