@@ -85,6 +85,7 @@ def test_token_is_only_in_the_discovery_file(
         api.post(f"/sessions/{session_id}/events", bad)
         api.get(f"/sessions/{session_id}?token={SECRET}")
     gate.open()
+    person = replace(person, own_python=False)  # only what the commands write is read from here
     person.run("ao-wait", "x")
     person.run("ao-status", "x")
     assert person.run("ao-status", "x\nforged").exit_code != 0
@@ -220,7 +221,9 @@ def test_agent_reads_only_the_variables_listed_for_it(
 
 def test_agent_reaches_the_manager_past_a_proxy(person: Shell) -> None:
     """A proxy would get the token with the first request of an agent to its tools."""
-    there = person.having(HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="intranet")
+    there = replace(person, own_python=False).having(
+        HTTP_PROXY="http://127.0.0.1:9", NO_PROXY="intranet"
+    )
     program = ("--executor", "command", "--", "printenv", "NO_PROXY")
     assert there.run("ao-new", "x", *program).stdout == "intranet,127.0.0.1\n"
 
