@@ -325,9 +325,11 @@ def _run(request: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     del sys.path[0]  # our own directory
+    gc.disable()  # an import leaves little garbage
     _import_manager() if "--managers" in sys.argv else _import_modules()
     gc.collect()
     gc.freeze()  # a collection in a child would copy this memory
+    gc.enable()
     zygote = Zygote(sys.argv[-1])
     sys.stdout.write("ready\n")
     sys.stdout.flush()
