@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,6 +27,32 @@ def started(command: str, state_dir: Path) -> str:
         f"{command}: started a session manager (process {manager_in(state_dir).pid}); "
         f"its log is {state_dir}/manager-8765.log\n"
     )
+
+
+MANAGE = """
+import json, os, signal, sys
+import agent_session_manager.serve
+from agent_session_manager.cli.main import main
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for them
+told = []
+for arguments in json.loads(sys.argv[1]):
+    output = os.memfd_create("output")
+    if os.fork() == 0:
+        os.dup2(output, 1), os.dup2(output, 2)
+        main(arguments)
+    code = os.waitstatus_to_exitcode(os.wait()[1])
+    told.append([code, os.pread(output, 10**6, 0).decode()])
+print(json.dumps(told))
+"""
+
+
+def manage_in(shell: Shell, *commands: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Run commands of `agent-session-manager` in forks of one process of the shell.
+
+    Return their exit codes, and all that each has printed.
+    """
+    told = json.loads(shell.output_of(MANAGE, json.dumps(commands)))
+    return tuple(code for code, _ in told), tuple(output for _, output in told)
 
 
 @contextmanager

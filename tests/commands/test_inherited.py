@@ -21,6 +21,7 @@ from agent_session_manager.machine.discovery import find_manager
 from tests.commands.command_names import ALL, COMMANDS
 from tests.commands.processes import supervisor_of
 from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.commands.started_manager import manage_in
 from tests.support.environment import BIN
 from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.rows import each_row
@@ -41,19 +42,6 @@ def signals_in(status: str, name: str) -> set[int]:
     """
     (mask,) = re.findall(rf"(?m)^{name}:\t([0-9a-f]+)$", status)
     return {number for number in signal.valid_signals() if int(mask, 16) >> (number - 1) & 1}
-
-
-MANAGE = """
-import os, signal, sys
-import agent_session_manager.sql.store
-from agent_session_manager.cli.main import main
-signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # it waits for them
-for line in sys.argv[1:]:
-    if os.fork() == 0:
-        main(line.split())
-    assert os.wait()[1] == 0, line
-"""
-"""Runs commands of the manager in forks of a process that has inherited an odd state."""
 
 
 def test_started_processes_reset_signals_and_umask(
@@ -78,7 +66,8 @@ def test_started_processes_reset_signals_and_umask(
         assert signals_in(status, "SigIgn") == ignored
     assert lonely.run("ao-stop", "x").exit_code == DONE
     backup, export = tmp_path / "backup.db", tmp_path / "export.jsonl"
-    odd.output_of(MANAGE, f"backup {backup}", f"export {export}", "stop")
+    commands = (["backup", str(backup)], ["export", str(export)], ["stop"])
+    assert manage_in(odd, *commands)[0] == (0, 0, 0)
     made = [*own_home.rglob("*"), backup, export]
     assert {path.name for path in made} >= {"manager-8765.log", "supervisors.log", "commands.log"}
     assert [path for path in made if path.stat().st_mode & 0o077] == []

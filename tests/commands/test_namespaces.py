@@ -18,8 +18,9 @@ from agent_session_manager.machine.discovery import find_manager
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive, supervisor_of
 from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, Shell
+from tests.commands.started_manager import manage_in
 from tests.support.gate import Gate
-from tests.support.manager import PROGRAM, RunningManager
+from tests.support.manager import RunningManager
 from tests.support.own_processes import in_own_processes
 
 
@@ -73,20 +74,15 @@ def test_manager_outside_a_container_is_not_stopped_by_its_pid(
     """In the container, the pid is unused or of another process; the port may be the same."""
     port = str(manager.port)
     where = ("--port", port, "--state-dir", str(manager.state_dir))
-    source = """\
-import subprocess, sys
-ended = subprocess.run(sys.argv[1:], capture_output=True, text=True)
-print(ended.returncode, ended.stdout + ended.stderr)
-"""
-    stopped = contained.output_of(source, PROGRAM, "stop", *where)
-    assert stopped.startswith("1 ")
+    commands = [
+        *(("stop", *where), ("status", *where), ("serve", *where)),
+        ("serve", "--port", "0", *where[2:]),
+    ]
+    codes, (stopped, status, second, other) = manage_in(contained, *commands)
+    assert codes == (1, 0, 1, 1)
     assert f"in another container or machine (process {manager.pid} there): stop it" in stopped
-    assert contained.output_of(source, PROGRAM, "status", *where).startswith("0 running: ")
-    second = contained.output_of(source, PROGRAM, "serve", *where)
-    assert second.startswith("1 ")
+    assert status.startswith("running: ")
     assert f"a manager on {os.uname().nodename}, in another container or machine" in second
-    other = contained.output_of(source, PROGRAM, "serve", "--port", "0", *where[2:])
-    assert other.startswith("1 ")
     assert f"(process id {manager.pid} there)" in other
     assert psutil.pid_exists(manager.pid)
 

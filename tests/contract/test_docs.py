@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 import tomllib
 from collections.abc import Iterator
 from dataclasses import fields
@@ -27,7 +26,7 @@ from agent_shared.manager_settings import PREFIX, SETTINGS
 from scripts.check_english import files
 from scripts.reference import subcommands
 from tests.commands.command_names import module_of
-from tests.support.forked_program import forking_environment
+from tests.support.forked_program import ForkedProgram, forking_environment
 from tests.support.manager import RunningManager
 from tests.support.output import output_of
 from tests.support.rows import each_row
@@ -273,14 +272,15 @@ PYTHON = [
 
 @each_row("code", PYTHON)
 def test_python_examples_print_the_output_in_their_comments(
-    manager: RunningManager, code: str
+    manager: RunningManager, code: str, tmp_path: Path
 ) -> None:
-    printed = output_of(
-        [sys.executable, "-c", code.replace("http://127.0.0.1:8765", manager.url)],
-        cwd=ROOT,
-        env={**manager.environment(), "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert printed.splitlines() == re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+    example = tmp_path / "example.py"
+    example.write_text(code.replace("http://127.0.0.1:8765", manager.url))
+    ran = ForkedProgram([str(example)], environment=manager.environment(), directory=ROOT)
+    printed, errors = ran.communicate(timeout=WATCHDOG_SECONDS)
+    assert (ran.returncode, errors) == (0, b"")
+    expected = re.findall(r"print\(.*\)  # (.*)$", code, re.MULTILINE)
+    assert printed.decode().splitlines() == expected
 
 
 WORKFLOWS = [
