@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
@@ -184,6 +185,15 @@ print(own.version, agent_session_manager.__version__, agent_orchestrator.__versi
 """
 
 
+def copy_bytecode(site: Path) -> None:
+    """Copy the bytecode of our dependencies; Python uses it only for exactly the same sources."""
+    ours = Path(sysconfig.get_path("purelib"))
+    for compiled in ours.rglob("__pycache__"):
+        place = site / compiled.relative_to(ours)
+        if place.parent.is_dir() and not place.exists():
+            shutil.copytree(compiled, place)
+
+
 def test_installed_tool_serves_a_new_home(wheel: Path, wheels: str, tmp_path: Path) -> None:
     """Its Python has only the wheel and the locked dependencies."""
     places = {"UV_TOOL_DIR": str(tmp_path / "tools"), "UV_TOOL_BIN_DIR": str(tmp_path / "bin")}
@@ -203,6 +213,8 @@ def test_installed_tool_serves_a_new_home(wheel: Path, wheels: str, tmp_path: Pa
     locked = ("--constraints", ROOT / "requirements.lock", "--python", sys.executable)
     install = (BIN / "uv", "tool", "install", "--offline", *locked, wheel)
     run(*install, UV_CACHE_DIR=wheels, **places)
+    (site,) = tmp_path.glob("tools/agent-orchestrator/lib/python*/site-packages")
+    copy_bytecode(site)
     serving = subprocess.Popen(["agent-session-manager", "serve", "--port", "0"], env=home)
     try:
         (found,) = wait_for(lambda: list(state.glob("manager-*.json")), "the manager serves")
