@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from agent_orchestrator import __version__
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.command_names import (
     ALL,
     COMMANDS,
@@ -22,6 +23,7 @@ from tests.commands.command_names import (
     NEED_A_RUN,
     arguments_of,
 )
+from tests.commands.finished_session import finished_session
 from tests.commands.shell import (
     DONE,
     FAILED,
@@ -314,10 +316,10 @@ def test_unwritten_output_is_no_defect_at_the_end_of_python(shell: Shell, progra
 
 @each_row("command", [command for command in LIGHT if command not in NEED_A_RUN])
 def test_answer_that_cannot_be_written_fails_with_one_line(
-    shell: Shell, command: str, tmp_path: Path
+    shell: Shell, records: ManagerClient, command: str, tmp_path: Path
 ) -> None:
     shell = shell.at(tmp_path)
-    shell.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
+    finished_session(records, tmp_path)
     (shell.directory / ".claude" / "agents").mkdir(parents=True)
     (shell.directory / ".claude" / "agents" / "a.md").write_text(
         "---\nname: a\ndescription: b\n---\n"

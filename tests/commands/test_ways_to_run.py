@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from importlib.metadata import distribution, requires
 from pathlib import Path
-from uuid import uuid4
 
 from packaging.requirements import Requirement
 
@@ -31,6 +30,7 @@ from tests.commands.command_names import (
     module_of,
 )
 from tests.commands.detached_session import start_detached
+from tests.commands.finished_session import finished_session
 from tests.commands.shell import DONE, FAILED, Ended, Shell
 from tests.support.environment import BIN
 from tests.support.gate import Gate
@@ -138,16 +138,6 @@ def test_light_command_imports_nothing_heavy(
     last = ("ao-rename", "ao-clean")  # the others need the session
     names = sorted(LIGHT, key=lambda name: name in last and last.index(name) + 1)
     assert_light(shell, *((name, *arguments_of(name)) for name in names[:-1]), (last[1], "y"))
-
-
-def finished_session(records: ManagerClient, project: Path) -> str:
-    """Create a finished session `x` with an answer in this project; return its id."""
-    session_id = uuid4().hex
-    said = [{"type": "text", "text": "hi"}]
-    records.create_named_session(session_id, "x", project_dir=str(project), executor="command")
-    message = {"event_type": "message", "role": "assistant", "content": said}
-    records.append_events(session_id, [message, {"event_type": "session_stop", "exit_code": 0}])
-    return session_id
 
 
 def test_light_command_imports_nothing_heavy_while_sessions_run(
