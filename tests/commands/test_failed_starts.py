@@ -85,9 +85,8 @@ LIGHT_PACKAGES = (
 )
 
 
-def test_plugin_without_a_manager_says_how_to_install_one(
-    lonely: Shell, tmp_path: Path, own_home: Path
-) -> None:
+def test_plugin_alone_names_or_uses_a_manager(lonely: Shell, tmp_path: Path) -> None:
+    """The light commands need only click, httpx and httptools. None of these starts a manager."""
     python = lean_python(tmp_path / "lean", LIGHT_PACKAGES)
     plugin = replace(lonely, python=(str(python),)).having(PATH="/usr/bin:/bin")
     for command in ("ao-list-sessions", "ao-status"):
@@ -100,15 +99,9 @@ def test_plugin_without_a_manager_says_how_to_install_one(
             "agent-session-manager serve (or name one in AGENT_ORCHESTRATOR_SESSION_MANAGER_URL)\n",
         )
     assert plugin.run("ao-show-config").exit_code == DONE
-
-
-def test_plugin_alone_uses_a_running_manager(lonely: Shell, tmp_path: Path) -> None:
-    """The light commands need only click, httpx and httptools."""
-    lonely.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
-    python = lean_python(tmp_path / "lean", LIGHT_PACKAGES)
-    plugin = replace(lonely, python=(str(python),)).having(PATH="/usr/bin:/bin")
     assert plugin.run("ao-list-agents") == Ended(DONE, "", "")
-    assert plugin.run("ao-show-config").exit_code == DONE
+
+    lonely.run("ao-new", "x", "-p", "hi", "--executor", "command", "--", "cat")
     assert plugin.run("ao-list-sessions").exit_code == DONE
     assert plugin.run("ao-status", "x") == Ended(DONE, "finished\n", "")
     assert plugin.run("ao-get-result", "x") == Ended(DONE, "hi\n", "")

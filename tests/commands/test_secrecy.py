@@ -29,6 +29,7 @@ from tests.commands.shell import DONE, FAILED, Shell
 from tests.support.api import Api
 from tests.support.gate import Gate, pids_in
 from tests.support.manager import RunningManager
+from tests.support.rows import each_row
 from tests.support.waiting import wait_for
 
 SECRET = "a-token-of-the-person-that-remains-private"
@@ -182,9 +183,9 @@ pathlib.Path(sys.argv[1]).write_text(json.dumps(found))
 """Writes the environments of its own process and of all its ancestors to a file."""
 
 
-@pytest.mark.parametrize("options", [(), ("--detach",)])
+@each_row("name, options", [("attached", ()), ("detached", ("--detach",))])
 def test_agent_reads_only_the_variables_listed_for_it(
-    own: RunningManager, person: Shell, tmp_path: Path, options: tuple[str, ...]
+    person: Shell, tmp_path: Path, name: str, options: tuple[str, ...]
 ) -> None:
     ours = {
         *(setting.variable for setting in SETTINGS if not setting.is_secret),
@@ -197,11 +198,9 @@ def test_agent_reads_only_the_variables_listed_for_it(
     dumped = tmp_path / "dumped"
     program = (sys.executable, "-c", DUMPER, str(dumped))
     there = person.having(**marked)
-    assert (
-        there.run("ao-new", "x", *options, "--executor", "command", "--", *program).exit_code
-        == DONE
-    )
-    assert person.run("ao-wait", "x").exit_code == DONE
+    begun = there.run("ao-new", name, *options, "--executor", "command", "--", *program)
+    assert begun.exit_code == DONE
+    assert replace(person, own_python=False).run("ao-wait", name).exit_code == DONE
     agent, *above = json.loads(dumped.read_text())
     assert any("supervisor" in process["arguments"] for process in above)
     for process in (agent, *above):
