@@ -72,9 +72,8 @@ def by_hand(claude: Shell, *arguments: str) -> Iterator[subprocess.Popen[bytes]]
         running.communicate()
 
 
-def session_here(claude: Shell) -> dict[str, Any] | None:
-    found = claude.run("ao-list-sessions", "--here", "--json").json
-    return found[0] if found else None
+def session_here(claude: Shell, records: ManagerClient) -> dict[str, Any] | None:
+    return next(iter(records.find_sessions(project_dir=str(claude.directory))), None)
 
 
 def known(records: ManagerClient, session_id: str) -> dict[str, Any]:
@@ -100,10 +99,16 @@ def test_session_by_hand_appears_while_it_runs(
         {"text": "Over."},  # if Claude Code moves a call that takes long to the background
     ]
     with by_hand(claude, "-p", script(*steps)) as running:
+
+        def said() -> bool:
+            session = session_here(claude, records)
+            return bool(session) and "kestrel" in str(known(records, session["session_id"]))
+
+        wait_for(said, "its output is imported")
         search = ("ao-search", "kestrel", "--json")
         wait_for(lambda: bool(claude.run(*search).json["hits"]), "it is found")
         assert running.poll() is None
-        session = session_here(claude)
+        session = session_here(claude, records)
         assert session is not None and session["state"] == "running"
         assert session["lease"]["holder"] == f"claude, pid {running.pid}"
         gate.open()
@@ -111,7 +116,7 @@ def test_session_by_hand_appears_while_it_runs(
     assert (running.returncode, output) == (0, b"Over.\n")
 
     def ended() -> dict[str, Any] | None:
-        session = session_here(claude)
+        session = session_here(claude, records)
         return session if session and session["state"] == "finished" else None
 
     session_id = wait_for(ended, "its end is imported")["session_id"]
@@ -136,7 +141,7 @@ def test_plugin_records_a_session_by_hand(claude: Shell, records: ManagerClient)
     assert (running.returncode, output) == (0, b"The word is bittern.\n")
 
     def result() -> str | None:
-        session = session_here(claude)
+        session = session_here(claude, records)
         if session is None or session["state"] != "finished":
             return None
         return records.get_result(session["session_id"])

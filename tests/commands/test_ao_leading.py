@@ -100,62 +100,47 @@ def test_claude_leads_three_kinds_without_a_permission(
     assert [child["executor"] for child in children] == ["claude", "codex"]
 
 
-def test_codex_leads_both_kinds_and_its_token_is_nowhere(
-    claude: Shell, records: ManagerClient, model: ModelServer, own_home: Path
+def test_codex_leads_and_its_token_is_nowhere(
+    codex: Shell, records: ManagerClient, model: ModelServer, own_home: Path
 ) -> None:
     """Also beside a server of the person, and in a mode without questions."""
-    shell = claude.having(**provide_codex(own_home, model))
+    shell = codex
     task = script({"text": HERON})
-    names = ["codex-finds", "codex-reads"]
     first = script(
-        by_codex("start_session", name="codex-finds", prompt=task, executor="claude", **QUIET),
         by_codex("start_session", name="codex-reads", prompt=task, **QUIET),
-        *[by_codex("wait_sessions", sessions=names, seconds=45)] * PATIENCE,
-        by_codex("get_result", session="codex-finds"),
-        by_codex("stop_session", session="codex-finds"),
-        {"text": "Both are done."},
+        *[by_codex("wait_sessions", sessions=["codex-reads"], seconds=45)] * PATIENCE,
+        by_codex("get_result", session="codex-reads"),
+        by_codex("stop_session", session="codex-reads"),
+        {"text": "It is done."},
     )
     new = ("ao-new", "codex-lead", "--executor", "codex", "-p", first)
-    assert shell.run(*new) == Ended(DONE, "Both are done.\n", "")
+    assert shell.run(*new) == Ended(DONE, "It is done.\n", "")
     (lead,) = records.find_sessions(session_name="codex-lead", project_dir=str(shell.directory))
     found = [each for each in answers(records, lead["session_id"]) if not each.get("call_again")]
-    finds, reads, waited, result, stopped = _without_repeats(found)
-    assert {each["name"]: each["result"]["text"] for each in waited["ended"]} == dict.fromkeys(
-        names, HERON
-    )
+    reads, waited, result, stopped = _without_repeats(found)
+    assert [each["result"]["text"] for each in waited["ended"]] == [HERON]
     assert result["result"] == {"text": HERON}
     # Codex asks about a tool that may destroy something.
-    assert stopped["session_id"] == finds["session_id"]
-    children = [records.get_session(each["session_id"]) for each in (finds, reads)]
-    assert [child["executor"] for child in children] == ["claude", "codex"]
+    assert stopped["session_id"] == reads["session_id"]
+    child = records.get_session(reads["session_id"])
+    assert (child["parent_session_id"], child["executor"]) == (lead["session_id"], "codex")
 
     config = own_home / ".codex" / "config.toml"
     config.write_text(f'{config.read_text()}[mcp_servers.agent-orchestrator]\ncommand = "ao-mcp"\n')
     other = other_name(lead["session_id"])
     second = script(
-        by_codex("start_session", other, name="codex-finds", prompt=task, executor="claude"),
-        by_codex("stop_session", other, session="codex-finds"),
+        by_codex("start_session", other, name="codex-reads", prompt=task),
+        by_codex("stop_session", other, session="codex-reads"),
         {"text": "It is known."},
     )
     resume = ("ao-resume", "codex-lead", "--permission-mode", "dontAsk", "-p", second)
     assert shell.run(*resume) == Ended(DONE, "It is known.\n", "")
     *_, again, stopped = answers(records, lead["session_id"])
-    assert (again["is_new"], again["session_id"]) == (False, finds["session_id"])
-    assert stopped["session_id"] == finds["session_id"]
+    assert (again["is_new"], again["session_id"]) == (False, reads["session_id"])
+    assert stopped["session_id"] == reads["session_id"]
 
     written = [json.dumps(model.requests())]
     written += [json.dumps(list(records.iterate_events(lead["session_id"])))]
     written += [path.read_text(errors="replace") for path in files_below(own_home / ".codex")]
     written += [(shell.state_dir / "supervisors.log").read_text()]
     assert not [text for text in written if BEARERS.search(text)]
-
-
-def test_agent_without_the_tools_has_none_in_later_runs_either(
-    claude: Shell, model: ModelServer
-) -> None:
-    hello = script({"text": "Hello."})
-    assert claude.run("ao-new", "alone", "-p", hello, "--no-mcp").exit_code == DONE
-    assert claude.run("ao-resume", "alone", "-p", hello).exit_code == DONE
-    requests = model.requests()
-    assert len(requests) == 2
-    assert "agent-orchestrator" not in json.dumps([each["body"]["tools"] for each in requests])
