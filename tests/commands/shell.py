@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from tests.commands.command_names import COMMANDS, module_of
 from tests.commands.processes import Process, end_runs, is_waiting
 from tests.commands.terminal import Terminal, without_notes_of_waiting
-from tests.support.forked_program import ForkedProgram, can_fork
+from tests.support.forked_program import ForkedProgram, can_fork, forked_commands
 from tests.support.network_namespace import holder_of
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -146,6 +146,14 @@ class Shell:
 
     def command(self, name: str, *arguments: str) -> list[str]:
         return [*self.prefix, *self.python, str(COMMANDS / name), *arguments]
+
+    def forked_command(self, name: str, *arguments: str) -> list[str]:
+        """Return a command for programs that start it, which is forked: it starts sooner."""
+        return [str(forked_commands() / name), *arguments]
+
+    def with_forked_commands(self) -> Self:
+        """Return a copy whose programs find `forked_command` by the names of the commands."""
+        return self.having(PATH=f"{forked_commands()}:{self.environment['PATH']}")
 
     def run(
         self,

@@ -47,6 +47,16 @@ def forking_environment(home: Path, **variables: str) -> dict[str, str]:
     return {**environment, "PATH": os.pathsep.join([str(_directory()), environment["PATH"]])}
 
 
+def forked_commands() -> Path:
+    """Return a directory with the commands, which are forked, for the `PATH` of programs.
+
+    They have less of a process than real ones: `kill` reaches their parent, which they end with,
+    and `/proc` has neither their arguments nor their environment.
+    """
+    _zygote()
+    return _directory()
+
+
 def _start_zygotes_for(environment: Mapping[str, str]) -> None:
     """Start the zygote of commands, and that of managers if a command may start one."""
     _zygote()

@@ -4,7 +4,7 @@ A copy of this file has the name of a command, of the manager, or `python`, the 
 forked programs. Python runs it without `site` and without packages, and it imports only a few
 modules. `python` becomes the real one for arguments other than `-m MODULE`; so does the manager
 without a zygote of managers. It exits with the code of the forked program, or with 255 if the
-zygote has ended.
+zygote has ended. A command ends with it.
 """
 
 import _socket
@@ -29,6 +29,7 @@ request = marshal.dumps(
         "directory": os.getcwdb(),  # noqa: PTH109  # in bytes
         "python": f"{directory}/python",
         "session": is_python,
+        "ends_with_client": name.startswith("ao"),
         "neighbour": os.getpid(),
     }
 )

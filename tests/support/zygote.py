@@ -54,6 +54,7 @@ class Program:
 
     pid: int
     client: socket.socket
+    ends_with_client: bool
     has_ended: bool = False
 
 
@@ -108,7 +109,8 @@ class Zygote:
             os.close(given)
         with suppress(BrokenPipeError):  # the client was killed; `poll` reports it
             client.sendall(pid.to_bytes(4, "little", signed=True))
-        self._programs[client.fileno()] = Program(pid, client)
+        ends_with_client = request.get("ends_with_client", False)
+        self._programs[client.fileno()] = Program(pid, client, ends_with_client)
         self._poll.register(client, select.POLLIN)
         return None
 
@@ -129,6 +131,8 @@ class Zygote:
         self._poll.unregister(descriptor)
         program = self._programs.pop(descriptor)
         program.client.close()
+        if program.ends_with_client and not program.has_ended:
+            os.kill(program.pid, signal.SIGKILL)  # it is a zombie at least
         if not _reap(program):
             self._abandoned.append(program)
 
