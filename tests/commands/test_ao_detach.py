@@ -10,7 +10,7 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.sessions.resolve import find_descendants
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive
-from tests.commands.shell import DONE, FAILED, Ended, Shell
+from tests.commands.shell import DONE, FAILED, NOT_FINISHED, Ended, Shell
 from tests.support.gate import Gate, pids_in, waiting_program
 
 
@@ -25,9 +25,13 @@ def test_detached_session_prints_its_id_and_keeps_running(
     session_id, pid = start_detached(shell, "x", started, gate)
     assert session_of(records, project)["session_id"] == session_id
     assert is_alive(pid)
-    assert shell.run("ao-status", "x").stdout == "running\n"
+    assert shell.run("ao-status", "x") == Ended(DONE, "running\n", "")
+    assert shell.run("ao-get-result", "x") == Ended(
+        NOT_FINISHED, "", "ao-get-result: session 'x' is still running\n"
+    )
     gate.open("the answer")
     assert shell.run("ao-wait", "x") == Ended(DONE, "x finished\n", "")
+    assert shell.run("ao-status", "x").stdout == "finished\n"
     assert shell.run("ao-get-result", "x") == Ended(DONE, "the answer\n", "")
 
 
@@ -41,18 +45,22 @@ def test_json_is_the_running_session(
     assert ended.json["session_id"] == session_of(records, project)["session_id"]
 
 
-def test_resume_can_be_detached(shell: Shell, gate: Gate, started: Path) -> None:
-    assert shell.run("ao-new", "x", "--executor", "command", "--", "true").exit_code == DONE
+def test_resume_can_be_detached_and_has_no_result_while_it_runs(
+    shell: Shell, gate: Gate, started: Path
+) -> None:
+    assert shell.run("ao-new", "x", "--executor", "command", "--", "echo", "old").exit_code == DONE
     program = waiting_program(started, gate)
     ended = shell.run("ao-resume", "x", "--detach", "--json", "--", *program)
     assert (ended.exit_code, ended.json["status"], ended.json["run"]) == (DONE, "running", 2)
+    assert shell.run("ao-status", "x").stdout == "running\n"
+    assert shell.run("ao-get-result", "x").exit_code == NOT_FINISHED
     gate.open("again")
     assert shell.run("ao-wait", "x").exit_code == DONE
     assert shell.run("ao-get-result", "x").stdout == "again\n"
 
 
 def test_sessions_run_concurrently(shell: Shell, started: Path, tmp_path: Path) -> None:
-    names = ["one", "two", "three"]
+    names = ["one", "two"]
     with ExitStack() as stack:
         # One gate per program: two readers of one FIFO would share the bytes of a word.
         gates = [stack.enter_context(closing(Gate(tmp_path / name))) for name in names]
@@ -96,7 +104,9 @@ def test_resume_does_not_reuse_the_timeout(shell: Shell) -> None:
 def test_session_started_inside_a_session_is_its_child(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    inner = shell.command("ao-new", "child", "-p", "hi", "--executor", "command", "--", "cat")
+    inner = shell.forked_command(
+        "ao-new", "child", "-p", "hi", "--executor", "command", "--", "cat"
+    )
     ended = shell.run("ao-new", "parent", "--executor", "command", "--", *inner)
     assert ended == Ended(DONE, "hi\n", "")
     child, parent = records.find_sessions(project_dir=str(project))

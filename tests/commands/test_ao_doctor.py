@@ -52,7 +52,7 @@ def only_wrong(shell: Shell, *options: str) -> Finding:
     return found[0]
 
 
-def test_every_check_passes_on_a_healthy_system(
+def test_healthy_system_is_ok_also_without_a_login_of_codex(
     well: Shell, timed_manager: RunningManager, own_home: Path, tmp_path: Path
 ) -> None:
     state = timed_manager.state_dir
@@ -88,10 +88,7 @@ def test_every_check_passes_on_a_healthy_system(
         "",
     )
     assert wrong(well.run("ao-doctor", "--json")) == []
-
-
-def test_missing_login_of_codex_is_no_problem(well: Shell) -> None:
-    ended = well.run("ao-doctor", "--json")
+    ended = well.having(CODEX_HOME=None).run("ao-doctor", "--json")
     (found,) = (each for each in ended.json if each["about"] == "executor codex")
     assert (found["advice"], found["matters"]) == (HOW_TO_LOG_IN, False)
     assert found["text"].endswith("without a login")
@@ -133,15 +130,21 @@ def write_program(path: Path, line: str = "echo 1.2.3") -> None:
     path.chmod(0o755)
 
 
-def test_running_sessions_are_counted_as_ok(well: Shell, gate: Gate, started: Path) -> None:
-    start_detached(well, "x", started, gate)
-    ended = well.run("ao-doctor")
-    assert (ended.exit_code, ended.stderr) == (DONE, "")
+def test_supervised_runs_are_ok_and_left_alone(
+    well: Shell, timed_manager: RunningManager, gate: Gate, started: Path
+) -> None:
+    _, pid = start_detached(well, "x", started, gate)
+    for options in ([], ["--json"], ["--fix"]):
+        ended = well.run("ao-doctor", *options)
+        assert (ended.exit_code, ended.stderr) == (DONE, "")
+        assert timed_manager.token not in ended.stdout
     assert "ok  supervisors: 1 run supervised on this machine\n" in ended.stdout
     assert "ok  sessions: 1 running\n" in ended.stdout
+    assert is_alive(pid)
+    assert well.run("ao-status", "x").stdout == "running\n"
 
 
-def test_stopped_manager_is_reported_and_not_started(well: Shell, own_home: Path) -> None:
+def test_stopped_manager_and_one_of_another_version_are_found(well: Shell, own_home: Path) -> None:
     with refused_url() as url:
         found = only_wrong(well.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=url))
         first = well.having(
@@ -157,8 +160,6 @@ def test_stopped_manager_is_reported_and_not_started(well: Shell, own_home: Path
     assert str(none["advice"]).startswith("nothing: the next command that needs it starts it")
     assert list(own_home.glob("**/manager-*")) == []
 
-
-def test_a_manager_of_another_version_is_found(well: Shell) -> None:
     answer = json_reply({"version": "0.0.9", "sessions": []})
     with recording(answer) as server:
         found = only_wrong(well.having(AGENT_ORCHESTRATOR_SESSION_MANAGER_URL=server.url))
@@ -200,6 +201,10 @@ def test_events_that_were_not_delivered_are_found(well: Shell) -> None:
     path = outbox_dir(well.state_dir) / "gone.1.db"
     with Outbox(path, Run(session_id="gone", run=1, url="http://127.0.0.1:1")) as outbox:
         outbox.add({"event_type": "x", "event_id": "1"})
+        ended = well.run("ao-doctor")
+        assert ended.exit_code == DONE
+        line = f"ok  outbox: 1 event in {path}, which its supervisor is delivering\n"
+        assert line in ended.stdout
         outbox.add({"event_type": "x", "event_id": "2"})
     assert only_wrong(well) == {
         "about": "outbox",
@@ -208,6 +213,9 @@ def test_events_that_were_not_delivered_are_found(well: Shell) -> None:
         "matters": True,
     }
     assert list_outboxes(path.parent) == [path]
+    path.write_text("no database" * 100)
+    found = only_wrong(well)
+    assert (found["about"], found["advice"]) == ("outbox", f"look at {path}, or remove it")
 
 
 def test_events_that_the_manager_refused_for_good_are_found(
@@ -234,28 +242,6 @@ def test_events_that_the_manager_refused_for_good_are_found(
     assert list_outboxes(path.parent) == []
 
 
-def test_events_in_delivery_are_counted_as_ok(
-    well: Shell,
-) -> None:
-    path = outbox_dir(well.state_dir) / "gone.1.db"
-    with Outbox(path, Run(session_id="gone", run=1, url="http://127.0.0.1:1")) as outbox:
-        outbox.add({"event_type": "x", "event_id": "1"})
-        ended = well.run("ao-doctor")
-        assert ended.exit_code == DONE
-        line = f"ok  outbox: 1 event in {path}, which its supervisor is delivering\n"
-        assert line in ended.stdout
-        outbox.remove(outbox.next_batch())
-
-
-def test_an_outbox_that_cannot_be_read_is_found(well: Shell) -> None:
-    path = outbox_dir(well.state_dir) / "gone.1.db"
-    path.parent.mkdir(mode=0o700)
-    path.write_text("no database" * 100)
-    path.with_suffix(".lock").touch(0o600)
-    found = only_wrong(well)
-    assert (found["about"], found["advice"]) == ("outbox", f"look at {path}, or remove it")
-
-
 def test_fix_stops_processes_of_a_dead_supervisor(
     well: Shell, timed_manager: RunningManager, gate: Gate, started: Path
 ) -> None:
@@ -276,13 +262,6 @@ def test_fix_stops_processes_of_a_dead_supervisor(
     assert well.run("ao-doctor", "--fix").stderr == ""
     timed_manager.time.let_pass(60)
     assert well.run("ao-wait", "x") == Ended(FAILED, "x lost\n", "")
-
-
-def test_fix_leaves_supervised_runs_alone(well: Shell, gate: Gate, started: Path) -> None:
-    _, pid = start_detached(well, "x", started, gate)
-    assert well.run("ao-doctor", "--fix").exit_code == DONE
-    assert is_alive(pid)
-    assert well.run("ao-status", "x").stdout == "running\n"
 
 
 def test_credentials_are_reported_without_their_values(well: Shell, own_home: Path) -> None:
@@ -312,12 +291,6 @@ def test_credentials_are_reported_without_their_values(well: Shell, own_home: Pa
     assert about_credentials(without)["text"] == "login of claude"
     both = without.having(ANTHROPIC_API_KEY="sk-of-the-person")
     assert about_credentials(both)["text"] == "ANTHROPIC_API_KEY, login of claude"
-
-
-def test_control_token_is_never_shown(well: Shell, timed_manager: RunningManager) -> None:
-    for options in ([], ["--json"], ["--fix"]):
-        ended = well.run("ao-doctor", *options)
-        assert timed_manager.token not in ended.stdout + ended.stderr
 
 
 def test_targets_that_do_not_take_alerts_are_found(

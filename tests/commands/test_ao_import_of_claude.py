@@ -102,7 +102,7 @@ def test_session_by_hand_appears_while_it_runs(
 
         def said() -> bool:
             session = session_here(claude, records)
-            return bool(session) and "kestrel" in str(known(records, session["session_id"]))
+            return session is not None and "kestrel" in str(known(records, session["session_id"]))
 
         wait_for(said, "its output is imported")
         search = ("ao-search", "kestrel", "--json")

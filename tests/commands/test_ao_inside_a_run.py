@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -101,13 +100,15 @@ def test_agent_starts_and_reads_only_its_family(shell: Shell, inside: Shell) -> 
 
 
 def test_agent_reads_its_grandchildren_too(shell: Shell) -> None:
-    grandchild = shlex.join(shell.command("ao-new", "grandchild", "-p", "deep", *CAT))
-    child = shell.command("ao-new", "child", "--executor", "command", "--", "sh", "-c", grandchild)
+    grandchild = shlex.join(shell.forked_command("ao-new", "grandchild", "-p", "deep", *CAT))
+    child = shell.forked_command(
+        "ao-new", "child", "--executor", "command", "--", "sh", "-c", grandchild
+    )
     started, result, tree = run_inside(
         shell,
         child,
-        shell.command("ao-get-result", "grandchild"),
-        shell.command("ao-list-sessions", "--tree"),
+        shell.forked_command("ao-get-result", "grandchild"),
+        shell.forked_command("ao-list-sessions", "--tree"),
     )
     assert started == result == Ended(DONE, "deep\n", "")
     rows = [row.split("  ")[0] for row in tree.stdout.splitlines()[1:]]
@@ -253,7 +254,7 @@ def test_agent_without_our_state_directory_uses_its_token(inside: Shell, tmp_pat
 def test_run_token_is_not_sent_to_another_manager(shell: Shell) -> None:
     with recording() as server:
         elsewhere = ["env", f"AGENT_ORCHESTRATOR_SESSION_MANAGER_URL={server.url}"]
-        (ended,) = run_inside(shell, [*elsewhere, *shell.command("ao-status", "x")])
+        (ended,) = run_inside(shell, [*elsewhere, *shell.forked_command("ao-status", "x")])
     assert ended.exit_code == FAILED
     assert server.requests
     assert [r.headers.get("authorization") for r in server.requests] == [None] * len(
@@ -278,7 +279,7 @@ def test_command_inside_a_run_ignores_outboxes_of_others(
             f"with Outbox(Path({str(path)!r}), run) as outbox:\n"
             "    outbox.add({'event_type': 'x', 'event_id': '1'})\n"
             "sys.exit(subprocess.run(sys.argv[1:]).returncode)",
-            *shell.command("ao-list-sessions", "--json"),
+            *shell.forked_command("ao-list-sessions", "--json"),
         ],
     )
     assert [s["session_name"] for s in inside.json] == ["parent"]
@@ -303,26 +304,6 @@ def test_supervisor_uses_only_the_token_of_its_run(
     assert shell.run("ao-get-result", "x") == Ended(DONE, "said after it was revoked\n", "")
 
 
-@pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A manager with the shortest possible leases."""
-    variables = {"AGENT_ORCHESTRATOR_LEASE_SECONDS": "15"}
-    running = RunningManager(tmp_path_factory.mktemp("hasty"), variables=variables)
-    yield running
-    running.stop()
-
-
-def test_run_of_a_deleted_session_is_stopped(
-    hasty: RunningManager, project: Path, own_home: Path, gate: Gate, started: Path
-) -> None:
-    shell = Shell(directory=project, environment={**hasty.environment(), "HOME": str(own_home)})
-    session_id, pid = start_detached(shell, "x", started, gate)
-    with Api(hasty) as api:
-        assert api.delete(f"/sessions/{session_id}?force=true").status == 200
-    wait_for(lambda: not is_alive(pid), "the agent is stopped")
-    shell.close()
-
-
 def test_child_that_cannot_start_is_closed_as_failed(
     shell: Shell, records: ManagerClient, project: Path, tmp_path: Path
 ) -> None:
@@ -330,7 +311,7 @@ def test_child_that_cannot_start_is_closed_as_failed(
     state.mkdir(mode=0o700)
     (state / "outbox").touch()
     broken = ["env", f"AGENT_ORCHESTRATOR_STATE_DIR={state}"]
-    (ended,) = run_inside(shell, [*broken, *shell.command("ao-new", "child", *CAT)])
+    (ended,) = run_inside(shell, [*broken, *shell.forked_command("ao-new", "child", *CAT)])
     assert ended.exit_code == FAILED
     assert "could not be started" in ended.stderr
     child, _ = records.find_sessions(project_dir=str(project))

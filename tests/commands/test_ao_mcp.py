@@ -19,7 +19,6 @@ from tests.commands.ended_run import wait_for_run
 from tests.commands.shell import DONE, Shell
 from tests.support.gate import Gate
 from tests.support.manager import RunningManager
-from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
 
@@ -75,7 +74,7 @@ class Stdio:
 def stdio(shell: Shell) -> Iterator[Stdio]:
     """Run `ao-mcp` as a client does; it must end with its stdin, and write no other line."""
     process = subprocess.Popen(
-        shell.command("ao-mcp"),
+        shell.forked_command("ao-mcp"),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -132,39 +131,36 @@ def test_the_packages_own_client_starts_and_leads_sessions(armed: Shell) -> None
     assert (ended["parent_session_id"], ended["project_dir"]) == (None, str(armed.directory))
 
 
-@each_row(
-    "line, code",
-    [
-        (b"garbage", -32700),
-        (b"\xff\xfe\x00", -32700),
-        (b"[" * 100_000, -32700),
-        (b"[]", -32600),
-        (b"7", -32600),
-        (b"{}", -32600),
-        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600),
-        (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600),
-        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
-        (b'{"id":7,"method":7}', -32600),
-        (b'"' + b"x" * (5 << 20) + b'"', -32600),
-        (b'{"jsonrpc":"2.0","id":1,"method":"no/such"}', -32601),
-        (b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"rm"}}', -32602),
-        (b'{"jsonrpc":"2.0","id":3,"method":"tools/call","params":[1]}', None),
-    ],
-    ids=lambda value: repr(value)[:80],
-)
-def test_garbage_is_answered_and_serving_continues(
-    armed: Shell, line: bytes, code: int | None
-) -> None:
+GARBAGE: list[tuple[bytes, int | None]] = [
+    (b"garbage", -32700),
+    (b"\xff\xfe\x00", -32700),
+    (b"[" * 100_000, -32700),
+    (b"[]", -32600),
+    (b"7", -32600),
+    (b"{}", -32600),
+    (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600),
+    (b'{"jsonrpc":"2.0","id":{"a":1},"method":"ping"}', -32600),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
+    (b'{"id":7,"method":7}', -32600),
+    (b'"' + b"x" * (5 << 20) + b'"', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":"no/such"}', -32601),
+    (b'{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"rm"}}', -32602),
+    (b'{"jsonrpc":"2.0","id":3,"method":"tools/call","params":[1]}', None),
+]
+
+
+def test_garbage_is_answered_and_serving_continues(armed: Shell) -> None:
     with stdio(armed) as client:
-        client.write(b"")
-        client.write(
-            b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
-        )
-        client.write(b'{"jsonrpc":"2.0","id":9,"result":{}}')
-        client.write(line)
-        answer = client.read()
-        assert code is None or answer["error"]["code"] == code
-        assert "sessions" in client.call("list_sessions")
+        for line, code in GARBAGE:
+            client.write(b"")
+            client.write(
+                b'{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}'
+            )
+            client.write(b'{"jsonrpc":"2.0","id":9,"result":{}}')
+            client.write(line)
+            answer = client.read()
+            assert code is None or answer["error"]["code"] == code, line[:80]
+            assert "sessions" in client.call("list_sessions"), line[:80]
 
 
 def test_cancelled_wait_gets_no_answer_and_end_of_stdin_ends_all(armed: Shell, gate: Gate) -> None:
@@ -217,7 +213,7 @@ def test_inside_a_run_it_acts_as_the_agent(
     ]
     source = tmp_path / "calls"
     source.write_text("\n".join(lines) + "\n")
-    program = ("sh", "-c", f'exec "$@" < "{source}"', "sh", *armed.command("ao-mcp"))
+    program = ("sh", "-c", f'exec "$@" < "{source}"', "sh", *armed.forked_command("ao-mcp"))
     lead = armed.run("ao-new", "lead", "--executor", "command", "--", *program)
     assert lead.exit_code == DONE, lead.stderr
     answers = {}

@@ -17,6 +17,12 @@ from tests.commands.shell import DONE, USAGE, Shell
 from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.waiting import wait_for
 
+
+@pytest.fixture
+def shell(shell: Shell) -> Shell:
+    return shell.with_forked_commands()
+
+
 LEAD = """
 import subprocess, sys
 prompt = sys.stdin.read()

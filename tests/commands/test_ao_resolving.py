@@ -83,7 +83,7 @@ def test_argument_never_selects_an_unintended_session(
     states_of_both = list(itertools.product(flags, repeat=4))
     relations_and_ids = itertools.product(relations, flags)
     pairs = [(*first, states) for first in relations_and_ids for states in states_of_both]
-    pairs = campaign.chance().sample(pairs, campaign.count(short=24, long=len(pairs)))
+    pairs = campaign.chance().sample(pairs, campaign.count(short=8, long=len(pairs)))
     for number, (relation, is_uuid, states) in enumerate(pairs):
         here, elsewhere = tmp_path / f"here-{number}", tmp_path / f"elsewhere-{number}"
         here.mkdir()

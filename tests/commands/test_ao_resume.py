@@ -65,27 +65,12 @@ def test_a_resume_is_the_next_run_of_the_same_session(
     ]
     assert len({event["event_id"] for event in events}) == len(events)
     assert shell.run("ao-get-result", "x").stdout == "two\n"
-
-
-def test_json_is_the_session_with_the_new_result(shell: Shell) -> None:
-    start_session(shell)
-    ended = shell.run("ao-resume", "x", "-p", "two", "--json")
-    assert (ended.json["run"], ended.json["result"], ended.json["error"]) == (2, "two", None)
-
-
-def test_resumed_session_has_no_result_while_it_runs(
-    shell: Shell, gate: Gate, started: Path
-) -> None:
-    start_session(shell)
-    program = waiting_program(started, gate)
-    running = shell.start("ao-resume", "x", "--", *program)
-    wait_for(lambda: pids_in(started), "the program runs")
-    assert shell.run("ao-status", "x").stdout == "running\n"
-    assert shell.run("ao-get-result", "x").exit_code == 4
-    gate.open("new")
-    assert running.end() == Ended(DONE, "new\n", "")
-    assert shell.run("ao-status", "x").stdout == "finished\n"
-    assert shell.run("ao-get-result", "x").stdout == "new\n"
+    ended = shell.run("ao-resume", "x", "-p", "three", "--json")
+    assert (ended.json["run"], ended.json["result"], ended.json["error"]) == (3, "three", None)
+    ended = shell.run("ao-resume", "x", "--", "sh", "-c", "exit 3")
+    assert ended == Ended(FAILED, "", "ao-resume: session 'x' failed: sh ended with exit code 3\n")
+    session = session_of(records, project)
+    assert (session["reason"], session["exit_code"]) == ("failed", 3)
 
 
 def test_resume_reuses_the_program_unless_another_is_given(
@@ -351,13 +336,3 @@ def test_unknown_executor_is_reported(
     assert (ended.exit_code, ended.stdout) == (USAGE, "")
     known = f"known executors: {', '.join([*EXECUTORS, *PRESETS])}; others are added in "
     assert ended.stderr.startswith(f"ao-resume: unknown executor 'magic'; {known}")
-
-
-def test_failed_resume_fails_the_session(
-    shell: Shell, records: ManagerClient, project: Path
-) -> None:
-    start_session(shell)
-    ended = shell.run("ao-resume", "x", "--", "sh", "-c", "exit 3")
-    assert ended == Ended(FAILED, "", "ao-resume: session 'x' failed: sh ended with exit code 3\n")
-    session = session_of(records, project)
-    assert (session["reason"], session["exit_code"]) == ("failed", 3)

@@ -9,8 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive, kill_supervisor, supervisor_of
@@ -65,13 +63,6 @@ def test_all_running_sessions_are_stopped_after_a_question(
     assert both == Ended(USAGE, "", "ao-stop: give SESSIONS, --here or --all, only one of them\n")
 
 
-def test_json_is_the_sessions_as_they_ended(shell: Shell, gate: Gate, started: Path) -> None:
-    start_detached(shell, "x", started, gate)
-    ended = shell.run("ao-stop", "x", "--json")
-    assert (ended.exit_code, ended.stderr) == (DONE, "")
-    assert ended.json == [shell.run("ao-status", "x", "--json").json]
-
-
 def test_stop_leaves_an_ended_session_unchanged(shell: Shell) -> None:
     shell.run("ao-new", "x", "--executor", "command", "--", "false")
     assert shell.run("ao-stop", "x") == Ended(DONE, "x failed\n", "")
@@ -86,22 +77,23 @@ def test_stop_asks_a_supervisor_that_may_begin_to_wait(shell: Shell) -> None:
         assert process.wait(WATCHDOG_SECONDS) == -signal.SIGTERM
 
 
-def test_unknown_name_among_several_stops_nothing(shell: Shell, gate: Gate, started: Path) -> None:
-    _, pid = start_detached(shell, "x", started, gate)
+def test_only_the_meant_session_is_stopped_and_printed_in_json(
+    shell: Shell, gate: Gate, started: Path, tmp_path: Path
+) -> None:
+    """One wrong name stops nothing. From another project, only a full id selects a session."""
+    session_id, pid = start_detached(shell, "x", started, gate)
     ended = shell.run("ao-stop", "x", "missing")
     assert (ended.exit_code, ended.stdout) == (NOT_FOUND, "")
     assert ended.stderr.startswith("ao-stop: no session 'missing' in ")
-    assert is_alive(pid)
-
-
-def test_session_of_another_project_is_stopped_by_full_id_only(
-    shell: Shell, gate: Gate, started: Path, tmp_path: Path
-) -> None:
-    session_id, _ = start_detached(shell, "x", started, gate)
     elsewhere = shell.at(tmp_path)
     assert elsewhere.run("ao-stop", "x").exit_code == NOT_FOUND
     assert elsewhere.run("ao-stop", session_id[:12]).exit_code == NOT_FOUND
-    assert elsewhere.run("ao-stop", session_id) == Ended(DONE, "x stopped\n", "")
+    assert is_alive(pid)
+    ended = elsewhere.run("ao-stop", session_id, "--json")
+    assert (ended.exit_code, ended.stderr) == (DONE, "")
+    assert ended.json == [shell.run("ao-status", "x", "--json").json]
+    assert ended.json[0]["reason"] == "stopped"
+    assert not is_alive(pid)
 
 
 STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
@@ -165,18 +157,17 @@ def test_stop_without_manager_asks_the_local_supervisors(
     assert own_shell.run("ao-wait", "x") == Ended(FAILED, "x stopped\n", "")
 
 
-@pytest.mark.parametrize("tree", [True, False])
-def test_stop_without_manager_stops_a_whole_tree(
-    own: RunningManager, own_shell: Shell, gate: Gate, started: Path, tree: bool
+def test_stop_without_manager_stops_a_run_or_a_whole_tree(
+    own: RunningManager, own_shell: Shell, gate: Gate, started: Path
 ) -> None:
     start_family(own_shell, gate, started)
     pids = [int(pid) for pid in started.read_text().split()]
     own.kill()
-    ended = own_shell.run("ao-stop", "parent", *(["--tree"] if tree else []))
-    asked = ["parent", "child"] if tree else ["parent"]
-    assert ended.stdout.splitlines() == [f"asked the supervisor of {n} to stop" for n in asked]
-    left = 0 if tree else 1
-    wait_for(lambda: sum(map(is_alive, pids)) == left, "the runs are stopped")
+    for options, asked in (((), ["parent"]), (("--tree",), ["parent", "child"])):
+        ended = own_shell.run("ao-stop", "parent", *options)
+        assert ended.stdout.splitlines() == [f"asked the supervisor of {n} to stop" for n in asked]
+        left = len(pids) - len(asked)
+        wait_for(lambda: sum(map(is_alive, pids)) == left, "the runs are stopped")  # noqa: B023  # used here
 
 
 def test_stop_without_manager_finds_local_sessions_only(
@@ -191,7 +182,8 @@ def test_stop_without_manager_finds_local_sessions_only(
 
 def start_family(shell: Shell, gate: Gate, started: Path) -> None:
     """Start a session whose program starts a child session; both programs wait at the gate."""
-    child = ["ao-new", "child", "--detach", "--executor", "command", "--", "sh", "-c"]
+    child = shell.forked_command("ao-new", "child", "--detach", "--executor", "command")
+    child += ["--", "sh", "-c"]
     waits = 'echo $$ >> "$0"; read word < "$1"; echo "$word"'
     source = (
         "import os, subprocess, sys\n"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agent_orchestrator.client.manager import ManagerClient
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import kill_supervisor
 from tests.commands.shell import DONE, FAILED, NOT_FINISHED, NOT_FOUND, USAGE, Ended, Shell
@@ -15,31 +17,33 @@ from tests.support.gate import Gate
 from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 
-
-def finish(shell: Shell, name: str, program: str = "true") -> None:
-    shell.run("ao-new", name, "--executor", "command", "--", program)
+Finish = Callable[..., None]
 
 
-def test_ended_sessions_are_printed_at_once_and_once(shell: Shell) -> None:
-    finish(shell, "one")
-    finish(shell, "two")
-    assert shell.run("ao-wait", "one", "two", "one") == Ended(
-        DONE, "one finished\ntwo finished\n", ""
-    )
+@pytest.fixture
+def finish(records: ManagerClient, project: Path, new_id: Callable[[], str]) -> Finish:
+    """A function that creates a session that has ended."""
+
+    def make(name: str, reason: str = "completed") -> None:
+        session_id = new_id()
+        records.create_session(session_id, name, project_dir=str(project))
+        records.add_event(session_id, {"event_type": "session_stop", "reason": reason})
+
+    return make
 
 
-def test_failed_session_fails_the_wait(shell: Shell) -> None:
-    finish(shell, "one")
-    finish(shell, "two", "false")
-    assert shell.run("ao-wait", "one", "two") == Ended(FAILED, "one finished\ntwo failed\n", "")
-    assert shell.run("ao-wait", "two", "one", "--any").exit_code == FAILED
-
-
-def test_json_is_the_sessions_as_they_ended(shell: Shell) -> None:
-    finish(shell, "one")
+def test_ended_sessions_are_printed_at_once_and_once(shell: Shell, finish: Finish) -> None:
+    finish("one")
+    finish("two")
+    both = "one finished\ntwo finished\n"
+    assert shell.run("ao-wait", "one", "two", "one") == Ended(DONE, both, "")
     ended = shell.run("ao-wait", "one", "--json")
     assert (ended.exit_code, ended.stderr) == (DONE, "")
     assert ended.json == [shell.run("ao-status", "one", "--json").json]
+    finish("three", "failed")
+    failed = shell.run("ao-wait", "one", "three")
+    assert failed == Ended(FAILED, "one finished\nthree failed\n", "")
+    assert shell.run("ao-wait", "three", "one", "--any").exit_code == FAILED
 
 
 def test_wait_ends_with_the_last_of_several_sessions(
@@ -55,32 +59,22 @@ def test_wait_ends_with_the_last_of_several_sessions(
     assert sorted(ended.stdout.splitlines()) == ["one finished", "two finished"]
 
 
-def test_any_ends_with_the_first_session(shell: Shell, gate: Gate, started: Path) -> None:
+def test_wait_ends_early_with_any_or_a_timeout_or_a_wrong_name(
+    shell: Shell, finish: Finish, gate: Gate, started: Path
+) -> None:
     start_detached(shell, "slow", started, gate)
-    finish(shell, "quick")
+    finish("quick")
     assert shell.run("ao-wait", "slow", "quick", "--any") == Ended(DONE, "quick finished\n", "")
-    assert shell.run("ao-status", "slow").stdout == "running\n"
-
-
-@pytest.mark.parametrize("options", [["--timeout", "0"], ["--timeout", "0.3"]])
-def test_timeout_has_its_own_exit_code(
-    shell: Shell, gate: Gate, started: Path, options: list[str]
-) -> None:
-    start_detached(shell, "slow", started, gate)
-    finish(shell, "quick")
-    assert shell.run("ao-wait", "slow", "quick", *options) == Ended(
-        NOT_FINISHED, "quick finished\n", ""
-    )
-    assert shell.run("ao-wait", "slow", *options, "--json") == Ended(NOT_FINISHED, "[]\n", "")
-
-
-def test_unknown_name_among_several_fails_before_the_wait(
-    shell: Shell, gate: Gate, started: Path
-) -> None:
-    start_detached(shell, "slow", started, gate)
+    for seconds in ("0", "0.3"):
+        assert shell.run("ao-wait", "slow", "quick", "--timeout", seconds) == Ended(
+            NOT_FINISHED, "quick finished\n", ""
+        )
+    in_json = shell.run("ao-wait", "slow", "--timeout", "0", "--json")
+    assert in_json == Ended(NOT_FINISHED, "[]\n", "")
     ended = shell.run("ao-wait", "slow", "missing")
     assert (ended.exit_code, ended.stdout) == (NOT_FOUND, "")
     assert ended.stderr.startswith("ao-wait: no session 'missing' in ")
+    assert shell.run("ao-status", "slow").stdout == "running\n"
 
 
 @each_row("seconds", ["-1", "soon", "nan", "inf"])
@@ -105,7 +99,8 @@ def test_wait_ends_as_lost_after_the_supervisor_died(
 def test_wait_survives_an_outage_of_the_manager(
     own: RunningManager, own_shell: Shell, gate: Gate, started: Path, start_manager: Any
 ) -> None:
-    finish(own_shell, "quick")
+    quick = ("ao-new", "quick", "--executor", "command", "--", "true")
+    assert own_shell.run(*quick).exit_code == DONE
     start_detached(own_shell, "x", started, gate)
     with own_shell.on_terminal("ao-wait", "quick", "x") as terminal:
         terminal.shows("quick finished\n")
