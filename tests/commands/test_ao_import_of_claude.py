@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -20,7 +18,7 @@ from tests.commands.command_names import COMMANDS
 from tests.commands.shell import DONE, FAILED, Shell
 from tests.support import predecessor_files
 from tests.support.gate import Gate
-from tests.support.model_server import ModelServer, script, tool
+from tests.support.model_server import script, tool
 from tests.support.transcript_files import Transcript
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -148,44 +146,6 @@ def test_plugin_records_a_session_by_hand(claude: Shell, records: ManagerClient)
 
     wait_for(lambda: result() == "The word is bittern.", "the hooks have it imported")
     assert holder_of(claude.state_dir / "notes.lock") is not None
-
-
-def test_conversation_after_clear_stays_in_its_session(
-    claude: Shell, records: ManagerClient, model: ModelServer
-) -> None:
-    assert claude.run("ao-new", "x", "-p", script({"text": "One."})).exit_code == DONE
-    assert claude.run("ao-resume", "x", "-p", "/clear").exit_code == DONE
-    assert claude.run("ao-resume", "x", "-p", script({"text": "Two."})).exit_code == DONE
-    assert "One." not in json.dumps(model.requests()[-1]["body"]["messages"])
-    before = sessions_of(claude)
-    (session_id,) = before
-    events = list(records.iterate_events(session_id))
-
-    first = claude.run("ao-import", "--json").json
-    conversations = [
-        path
-        for path in Path(claude.environment["HOME"]).glob(".claude/projects/*/*.jsonl")
-        if path.stem != session_id
-    ]
-    assert conversations
-    for path in conversations:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        spoken = next(line for line in reversed(lines) if line["type"] == "user")
-        added = {**spoken, "uuid": str(uuid4()), "timestamp": "2999-01-01T00:00:00.000Z"}
-        added["message"] = {"role": "user", "content": "By hand."}
-        with path.open("a") as file:
-            file.write(json.dumps(added) + "\n")
-    second = claude.run("ao-import", "--json").json
-
-    assert (first["sessions"], first["events"], first["requests"]) == (0, 0, 0)
-    assert (second["sessions"], second["events"]) == (0, len(conversations))
-    (after,) = sessions_of(claude).values()
-    assert after["usage"] == before[session_id]["usage"]
-    found = list(records.iterate_events(session_id))
-    assert found[: len(events)] == events
-    assert [each["content"][0]["text"] for each in found[len(events) :]] == ["By hand."] * len(
-        conversations
-    )
 
 
 @pytest.mark.parametrize("is_copy_first", [False, True])

@@ -218,7 +218,6 @@ def test_more_sessions_than_a_page_are_all_listed_once(
     fill(tmp_path / "full" / "state", changes)
     full = shell.having(**start_manager(tmp_path / "full").environment())
     newest_first = names_in_order[::-1]
-    assert names(full.run("ao-list-sessions", "--json")) == newest_first
     limited = full.run("ao-list-sessions", "--json", "--limit", "1050")
     assert names(limited) == newest_first[:1050]
     rows = full.run("ao-list-sessions").stdout.splitlines()[1:]

@@ -250,23 +250,23 @@ def test_invalid_run_is_refused_before_a_session_is_created(
     assert list(records.find_sessions(project_dir=str(project))) == []
 
 
-def test_eight_commands_racing_for_one_name_have_one_winner(
+def test_commands_racing_for_one_name_have_one_winner(
     shell: Shell, records: ManagerClient, project: Path
 ) -> None:
-    """All eight commands read their prompt from stdin, and their stdin ends at the same moment."""
-    racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(8)]
+    """All commands read their prompt from stdin, and their stdin ends at the same moment."""
+    racing = [shell.start("ao-new", "same", *READS_STDIN, stdin=True) for _ in range(4)]
     wait_for(lambda: all(running.is_waiting for running in racing), "all commands wait")
     with ThreadPoolExecutor(len(racing)) as pool:
         ended = list(pool.map(lambda running: running.end("hi"), racing))
     won = [end for end in ended if end.exit_code == DONE]
     lost = [end for end in ended if end.exit_code != DONE]
     assert [end.stdout for end in won] == ["hi\n"]
-    assert [(end.exit_code, end.stdout) for end in lost] == [(FAILED, "")] * 7
+    assert [(end.exit_code, end.stdout) for end in lost] == [(FAILED, "")] * 3
     advice = (
         f"ao-new: there is a session 'same' in {project} already: continue it with ao-resume, "
         "remove it with ao-clean, or choose another name"
     )
-    assert [end.stderr.splitlines()[-1] for end in lost] == [advice] * 7
+    assert [end.stderr.splitlines()[-1] for end in lost] == [advice] * 3
     session = only_session(records, project)
     assert session["last_seq"] == 3
 

@@ -149,7 +149,8 @@ def test_killed_command_leaves_the_run_alone(
     assert shell.run("ao-get-result", "x") == Ended(DONE, "all the same\n", "")
 
 
-STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
+STUBBORN = 'trap "" INT; echo $$ >> "$0"; while read word < "$1"; do :; done'
+"""A program that ends only at the second signal of a stop."""
 
 
 def test_second_ctrl_c_ends_the_wait_but_not_the_stop(

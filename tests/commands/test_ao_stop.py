@@ -96,7 +96,8 @@ def test_only_the_meant_session_is_stopped_and_printed_in_json(
     assert not is_alive(pid)
 
 
-STUBBORN = 'trap "" INT TERM; echo $$ >> "$0"; while read word < "$1"; do :; done'
+STUBBORN = 'trap "" INT; echo $$ >> "$0"; while read word < "$1"; do :; done'
+"""A program that ends only at the second signal of a stop."""
 
 
 def test_timeout_ends_the_wait_but_not_the_stop(shell: Shell, gate: Gate, started: Path) -> None:

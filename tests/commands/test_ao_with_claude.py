@@ -8,6 +8,7 @@ import shutil
 import signal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 import pytest
@@ -201,6 +202,11 @@ def test_session_without_an_answer_can_be_resumed(claude: Shell, model: ModelSer
     assert resumed == Ended(DONE, "Here I am.\n", "")
 
 
+def imported(claude: Shell) -> list[int]:
+    counts = claude.run("ao-import", "--json").json
+    return [counts[name] for name in ("sessions", "events", "requests")]
+
+
 def test_cleared_conversation_is_resumed_under_its_new_id(
     claude: Shell,
     records: ManagerClient,
@@ -209,9 +215,10 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     started: Path,
     gate: Gate,
 ) -> None:
-    """After `/new` and `/reset`, as after `/clear`, Claude Code continues under a new id.
+    """After `/new` and `/clear`, as after `/reset`, Claude Code continues under a new id.
 
-    If one is sent with `ao-send`, it has its effect after the turn.
+    If one is sent with `ao-send`, it has its effect after the turn. What a person adds to the new
+    conversation is imported into the same session.
     """
 
     def asked(step: str) -> dict[str, Any]:
@@ -226,7 +233,7 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     prompt = script(tool("Bash", command=program), {"text": "Done."})
     running = claude.start("ao-resume", "x", "-p", prompt)
     wait_for(lambda: pids_in(started), "the tool runs")
-    assert claude.run("ao-send", "x", "-p", "/reset") == Ended(DONE, "sent to x\n", "")
+    assert claude.run("ao-send", "x", "-p", "/clear") == Ended(DONE, "sent to x\n", "")
     gate.open()
     assert running.end().exit_code == DONE
     session = session_of(claude)
@@ -245,6 +252,21 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     assert forked == Ended(DONE, "Forked.\n", "")
     assert "It was a swift." in json.dumps(model.requests()[-1]["body"]["messages"])
     assert "refused" not in claude.run("ao-doctor").stdout
+
+    before = records.get_session(session["session_id"])
+    events = events_of(records, session["session_id"])
+    assert imported(claude) == [0, 0, 0]
+    (path,) = left.glob(f"*/{moved[-1]}.jsonl")
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    spoken = next(line for line in reversed(lines) if line["type"] == "user")
+    added = {**spoken, "uuid": str(uuid4()), "timestamp": "2999-01-01T00:00:00.000Z"}
+    added["message"] = {"role": "user", "content": "By hand."}
+    with path.open("a") as file:
+        file.write(json.dumps(added) + "\n")
+    assert imported(claude) == [0, 1, 0]
+    assert records.get_session(session["session_id"])["usage"] == before["usage"]
+    *found, by_hand = events_of(records, session["session_id"])
+    assert (found, said(by_hand)) == (events, "By hand.")
     assert claude.run("ao-clean", "--purge", "-y", "x", "y").exit_code == DONE
     assert [*left.glob("*/*.jsonl")] == []
 
