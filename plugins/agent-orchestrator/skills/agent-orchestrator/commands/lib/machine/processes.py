@@ -72,21 +72,11 @@ class RunProcesses:
     def find(self) -> set[psutil.Process]:
         """Return all processes that are alive now."""
         spared = self._spared()
-        present = {process for process in _present() if process.pid not in spared}
-        children: dict[int, list[psutil.Process]] = {}
-        for process in present:
-            with contextlib.suppress(psutil.Error):
-                children.setdefault(process.ppid(), []).append(process)
-        marked = {process for process in present if self._is_marked(process)}
-        unvisited = [*(self._seen & present), *marked]
-        living = set(unvisited)
-        while unvisited:
-            parent = unvisited.pop()
-            for child in children.get(parent.pid, []):
-                # An older "child" belongs to an earlier owner of the parent's pid.
-                if child not in living and child.create_time() >= parent.create_time():
-                    living.add(child)
-                    unvisited.append(child)
+        present = [process for process in _present() if process.pid not in spared]
+        own = {p for p in present if p in self._seen or self._is_marked(p)}
+        if own:  # mostly none is left: a run is also searched after its end
+            _add_descendants(own, present)
+        living = {process for process in own if not has_ended(process)}
         self._seen |= living
         return living
 
@@ -102,15 +92,19 @@ class RunProcesses:
 
     async def _climb(self, grace: Grace) -> None:
         # Search before the first signal: a process that loses its parent is hard to find later.
-        self.find()
+        if self._none_left():
+            return
         _signal(self._foreground(), signal.SIGINT)
         await _until(
             lambda: self._program is None or has_ended(self._program), grace.interrupt_seconds
         )
-        _signal(self.find(), signal.SIGTERM)
-        await _until(self._none_left, grace.terminate_seconds)
-        if not await _until(self._none_left_to_kill, grace.kill_seconds):
-            logger.warning("processes survived SIGKILL: %s", sorted(p.pid for p in self.find()))
+        if (
+            self._none_left(signal.SIGTERM)
+            or await _until(self._none_left, grace.terminate_seconds)
+            or await _until(lambda: self._none_left(signal.SIGKILL), grace.kill_seconds)
+        ):
+            return
+        logger.warning("processes survived SIGKILL: %s", sorted(p.pid for p in self.find()))
 
     def _foreground(self) -> Iterator[psutil.Process]:
         """Yield the process group of the program, which Ctrl-C on a terminal would reach."""
@@ -121,13 +115,13 @@ class RunProcesses:
                 if os.getpgid(process.pid) == self._program.pid:
                     yield process
 
-    def _none_left(self) -> bool:
+    def _none_left(self, number: signal.Signals | None = None) -> bool:
+        """Return whether no process is left; otherwise send this signal to those found."""
+        found = self.find()
+        if number is not None:
+            _signal(found, number)
         # Twice, because a process that forks and ends during the search can hide its child.
-        return not self.find() and not self.find()
-
-    def _none_left_to_kill(self) -> bool:
-        _signal(self.find(), signal.SIGKILL)
-        return self._none_left()
+        return not found and not self.find()
 
     def _is_marked(self, process: psutil.Process) -> bool:
         try:
@@ -137,12 +131,27 @@ class RunProcesses:
 
 
 def _present() -> Iterator[psutil.Process]:
+    """Yield every process of the machine, ended ones too while they have an exit code to give."""
     # Not `process_iter`: its cache may pair a pid with the start time of an earlier owner.
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            if not _is_zombie(process):
-                yield process
+            yield psutil.Process(pid)
+
+
+def _add_descendants(own: set[psutil.Process], present: Iterable[psutil.Process]) -> None:
+    """Add all present descendants of these processes."""
+    children: dict[int, list[psutil.Process]] = {}
+    for process in present:
+        with contextlib.suppress(psutil.Error):
+            children.setdefault(process.ppid(), []).append(process)
+    unvisited = [*own]
+    while unvisited:
+        parent = unvisited.pop()
+        for child in children.get(parent.pid, []):
+            # An older "child" belongs to an earlier owner of the parent's pid.
+            if child not in own and child.create_time() >= parent.create_time():
+                own.add(child)
+                unvisited.append(child)
 
 
 def has_ended(process: psutil.Process) -> bool:
