@@ -36,6 +36,8 @@ KILL_GRACE_SECONDS = 5.0
 """Time for the kernel to remove killed processes."""
 POLL_SECONDS = 0.02
 """Processes that are not our children do not notify us of their end, so we poll."""
+LONGEST_POLL_SECONDS = 0.1
+"""A search for processes costs time, so the longer they stay, the less often we look."""
 
 PIPE_BYTES = 1 << 18
 
@@ -179,10 +181,12 @@ def _signal(processes: Iterable[psutil.Process], number: signal.Signals) -> None
 
 async def _until(is_reached: Callable[[], bool], seconds: float) -> bool:
     deadline = asyncio.get_running_loop().time() + seconds
+    pause = POLL_SECONDS
     while not is_reached():
         if asyncio.get_running_loop().time() > deadline:
             return False
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(1.2 * pause, LONGEST_POLL_SECONDS)
     return True
 
 
