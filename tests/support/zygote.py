@@ -237,7 +237,7 @@ def _reap(program: Program) -> bool:
     return os.waitpid(program.pid, os.WNOHANG)[0] != 0
 
 
-def _join_namespaces_of(process: int) -> None:
+def join_namespaces_of(process: int) -> None:
     """Enter the user and network namespaces of a process, as `nsenter` does."""
     ours, theirs = (Path("/proc", name, "ns") for name in ("self", str(process)))
     joined = [kind for kind in ("user", "net") if not (ours / kind).samefile(theirs / kind)]
@@ -249,7 +249,7 @@ def _join_namespaces_of(process: int) -> None:
 
 def _become(request: dict[str, Any], handed: list[int]) -> None:
     """Bring this process into the state in which Python starts a program."""
-    _join_namespaces_of(request["neighbour"])
+    join_namespaces_of(request["neighbour"])
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for standard, descriptor in enumerate(handed):
