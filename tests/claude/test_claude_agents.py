@@ -72,31 +72,6 @@ def test_model_of_the_spec_overrides_and_no_tools_means_none(
     assert not request["body"].get("tools")
 
 
-def test_mcp_server_is_called_without_its_secret_in_arguments(
-    claude: Claude,
-) -> None:
-    claude.allow("mcp__notes__recall")
-    servers = {"notes": notes_server(TOKEN="secret-1")}
-    agent = Agent(name="noter", source=Path("agent.json"), mcp_servers=servers)
-    prompt = script(tool("mcp__notes__recall"), {"text": "a heron it is"})
-
-    async def act() -> tuple[list[Event], str]:
-        events, arguments = [], ""
-        async with aclosing(claude.start(prompt, agent=agent)) as stream:
-            async for event in stream:
-                events.append(event)
-                for process in psutil.Process().children():
-                    with suppress(psutil.Error):  # an ended process has no arguments
-                        arguments += " ".join(process.cmdline())
-        return events, arguments
-
-    events, arguments = run(act())
-    (post_tool,) = only(events, "post_tool")
-    assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
-    assert "mcp.json" in arguments
-    assert "secret-1" not in arguments
-
-
 @each_row(
     "definition, is_given, rule",
     [
@@ -136,16 +111,31 @@ def test_own_server_is_given_with_the_rules_of_the_definition(
     )
 
 
-def test_definitions_server_stays_and_the_clash_is_a_diagnostic(claude: Claude) -> None:
-    claude.allow("mcp__agent-orchestrator__recall")
-    servers = {"agent-orchestrator": notes_server()}
+def test_servers_of_a_definition_are_called_and_stay(claude: Claude) -> None:
+    """No secret is in arguments. One server has the name of ours: that is a diagnostic."""
+    claude.allow("mcp__notes__recall", "mcp__agent-orchestrator__recall")
+    servers = {"notes": notes_server(TOKEN="secret-1"), "agent-orchestrator": notes_server()}
     agent = Agent(name="lead", source=Path("agent.json"), mcp_servers=servers)
     ours = McpServer(url="http://127.0.0.1:1/mcp", token="agent-secret")
-    prompt = script(tool("mcp__agent-orchestrator__recall"), {"text": "a heron it is"})
+    calls = [tool("mcp__notes__recall"), tool("mcp__agent-orchestrator__recall")]
+    prompt = script(*calls, {"text": "a heron it is"})
     claude = replace(claude, execution=replace(claude.execution, mcp=ours))
-    events = events_of(claude, prompt, agent=agent)
-    (post_tool,) = only(events, "post_tool")
-    assert post_tool["tool_output"] == [{"type": "text", "text": "a heron"}]
+
+    async def act() -> tuple[list[Event], str]:
+        events, arguments = [], ""
+        async with aclosing(claude.start(prompt, agent=agent)) as stream:
+            async for event in stream:
+                events.append(event)
+                for process in psutil.Process().children():
+                    with suppress(psutil.Error):  # an ended process has no arguments
+                        arguments += " ".join(process.cmdline())
+        return events, arguments
+
+    events, arguments = run(act())
+    outputs = [event["tool_output"] for event in only(events, "post_tool")]
+    assert outputs == [[{"type": "text", "text": "a heron"}]] * 2
+    assert "mcp.json" in arguments
+    assert "secret-1" not in arguments
     (diagnostic,) = only(events, "diagnostic")
     assert "rename the definition's server" in text_of(diagnostic)
 

@@ -28,20 +28,6 @@ DONE = {"text": "done"}
 MESSAGE_ID = "5e1a3c9e-0f5c-4a3f-9b61-8f5fb0a1c0de"
 
 
-def test_imported_results_equal_the_recorded_ones(claude: Claude) -> None:
-    """Call a tool that does not exist, read a file that does not exist, and read an image."""
-    claude.allow("Read")
-    pixel = (
-        "89504e470d0a1a0a0000000d494844520000000100000001080600000"
-        "01f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
-    )
-    path = claude.spec.project_dir / "pixel.png"
-    path.write_bytes(bytes.fromhex(pixel))
-    read = [tool("Read", file_path=name) for name in ("/nowhere/at/all", str(path))]
-    events = events_of(claude, script(tool("Nonsense", a=1), *read, DONE))
-    assert compare(claude, events) == "completed"
-
-
 def test_imported_command_equals_the_recorded_one(claude: Claude) -> None:
     commands = claude.spec.project_dir / ".claude" / "commands"
     commands.mkdir(parents=True)
@@ -49,16 +35,25 @@ def test_imported_command_equals_the_recorded_one(claude: Claude) -> None:
     compare(claude, events_of(claude, "/greet the heron"))
 
 
-def test_imported_skill_and_hook_equal_the_recorded_ones(claude: Claude) -> None:
+def test_imported_skill_hook_and_results_equal_recorded(claude: Claude) -> None:
+    """Also call a tool that does not exist, read a file that does not exist, and read an image."""
     skill = claude.home / ".claude" / "skills" / "fly" / "SKILL.md"
     skill.parent.mkdir(parents=True)
     skill.write_text("---\nname: fly\ndescription: how to fly\n---\nFlap.")
     told = claude.spec.project_dir / "told"
     command = f"[ -e {told} ] && exit 0; touch {told}; echo continue >&2; exit 2"
     hooks = {"Stop": [{"hooks": [{"type": "command", "command": command}]}]}
-    allowed = {"permissions": {"allow": ["Skill"]}, "hooks": hooks}
-    (claude.home / ".claude" / "settings.json").write_text(json.dumps(allowed))
-    events = events_of(claude, script(tool("Skill", skill="fly"), {"text": "flown"}, DONE))
+    allowed = {"permissions": {"allow": ["Skill", "Read"]}, "hooks": hooks}
+    claude.settings.write_text(json.dumps(allowed))
+    pixel = (
+        "89504e470d0a1a0a0000000d494844520000000100000001080600000"
+        "01f15c4890000000d49444154789c6360606060000000050001a5f645400000000049454e44ae426082"
+    )
+    path = claude.spec.project_dir / "pixel.png"
+    path.write_bytes(bytes.fromhex(pixel))
+    read = [tool("Read", file_path=name) for name in ("/nowhere/at/all", str(path))]
+    steps = [tool("Nonsense", a=1), *read, tool("Skill", skill="fly"), {"text": "flown"}, DONE]
+    events = events_of(claude, script(*steps))
     assert compare(claude, events) == "completed"
     said = [text_of(event) for event in only(events, "message") if event.get("origin")]
     assert (len(said), told.exists()) == (2, True)
