@@ -22,7 +22,7 @@ pytestmark = pytest.mark.stress
 def test_two_answers_at_once_make_one_decision(
     campaign: Campaign, start_manager: Callable[..., RunningManager]
 ) -> None:
-    race(campaign, start_manager(), campaign.count(short=40, long=1000))
+    race(campaign, start_manager(), campaign.count(short=15, long=1000))
 
 
 @pytest.mark.xdist_group("postgresql")
@@ -30,7 +30,7 @@ def test_two_answers_at_once_make_one_decision_on_postgresql(
     campaign: Campaign, start_manager: Callable[..., RunningManager], postgresql_url: str
 ) -> None:
     manager = start_manager(arguments=("--database-url", postgresql_url))
-    race(campaign, manager, campaign.count(short=10, long=1000))
+    race(campaign, manager, campaign.count(short=5, long=1000))
     manager.kill()
 
 
@@ -84,7 +84,7 @@ def race(campaign: Campaign, manager: RunningManager, count: int) -> None:
                 api.post(f"{path}/events", decision(question_id))
             assert api.get(path).json["session"]["state"] == "running"
             assert api.get("/questions").json["questions"] == []
-            if chance.random() < 10 / count:
+            if chance.random() < (0.01 if campaign.is_long else 0.15):
                 manager.kill()
                 manager.restart()
                 for client in (api, *clients):

@@ -119,7 +119,7 @@ def test_killed_restore_leaves_old_or_new_database(campaign: Campaign) -> None:
     count = campaign.count(short=2, long=50)
     chance = campaign.chance()
     directory = campaign.directory
-    events = campaign.count(short=400, long=1500)
+    events = campaign.count(short=150, long=1500)
     file, present = directory / "backup.db", directory / "present.db"
     make_database(f"sqlite:///{file}", NEWEST, sessions=20, events=events)
     make_database(f"sqlite:///{present}", NEWEST, sessions=10, events=events)

@@ -86,11 +86,11 @@ def again(line: dict[str, Any], number: int) -> dict[str, Any]:
 
 def test_long_lines_and_files_need_little_memory(campaign: Campaign, scene: Scene) -> None:
     line = campaign.count(short=24, long=300) * MEBIBYTE
-    file = campaign.count(short=48, long=1024) * MEBIBYTE
+    file = campaign.count(short=32, long=1024) * MEBIBYTE
     transcript = Transcript()
     home = campaign.directory / "home"
     path = write_large(transcript, home, line=line, file=file)
-    wordy = write_wordy(home, campaign.chance(), campaign.count(short=6, long=30) * MEBIBYTE)
+    wordy = write_wordy(home, campaign.chance(), campaign.count(short=3, long=30) * MEBIBYTE)
     person = scene.shell.having(HOME=str(home))
     output, peak = run_measured(person.command("ao-import", "--json"), person.environment)
     found = json.loads(output)

@@ -32,17 +32,23 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
-SESSIONS, EVENTS = 40, 100
+SESSIONS = 40
 
 
 @pytest.fixture(scope="module")
-def half_full(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def events(pytestconfig: pytest.Config) -> int:
+    """The number of events of each session."""
+    return 100 if pytestconfig.getoption("campaign") == "long" else 50
+
+
+@pytest.fixture(scope="module")
+def half_full(tmp_path_factory: pytest.TempPathFactory, events: int) -> Path:
     """A database, half of whose pages are free. No test may open it; each opens a copy."""
     state_dir = tmp_path_factory.mktemp("half-full")
     changes: list[CreateSession | AppendEvents | DeleteSession] = []
     for number in range(SESSIONS):
         changes.append(CreateSession(session_id=f"s{number}", session_name="n"))
-        changes.append(appending(f"s{number}", *[says("x" * 2000)] * EVENTS))
+        changes.append(appending(f"s{number}", *[says("x" * 2000)] * events))
     changes += [DeleteSession(session_id=f"s{number}") for number in range(0, SESSIONS, 2)]
     fill(state_dir, changes)
     return state_dir / "sessions.db"
@@ -84,7 +90,7 @@ class Killing:
             shutil.rmtree(directory)
 
 
-def test_killed_vacuum_loses_nothing(campaign: Campaign, present: Path) -> None:
+def test_killed_vacuum_loses_nothing(campaign: Campaign, present: Path, events: int) -> None:
     count = campaign.count(short=2, long=50)
     size, contents = present.stat().st_size, verify(present)
     killing, smaller = Killing(campaign), 0
@@ -94,7 +100,7 @@ def test_killed_vacuum_loses_nothing(campaign: Campaign, present: Path) -> None:
         killing.kill(Worker(vacuum, database))
         assert verify(database) == contents
         with opened_store(directory) as store:
-            assert store.get_session("s1").last_seq == EVENTS
+            assert store.get_session("s1").last_seq == events
         smaller += database.stat().st_size < size * 0.7
     campaign.tell(
         f"{count} kills within {killing.took:.2f} s of a vacuum: nothing lost, {smaller - 1} files "
@@ -104,9 +110,9 @@ def test_killed_vacuum_loses_nothing(campaign: Campaign, present: Path) -> None:
 
 def test_kill_in_vacuum_loses_no_acknowledged_event(campaign: Campaign, half_full: Path) -> None:
     count = campaign.count(short=1, long=50)
-    events = sum(_kill_in_a_vacuum(campaign, half_full, number) for number in range(count))
+    kept = sum(_kill_in_a_vacuum(campaign, half_full, number) for number in range(count))
     campaign.tell(
-        f"{count} kills of a manager in a vacuum: 0 of {events} acknowledged events lost; "
+        f"{count} kills of a manager in a vacuum: 0 of {kept} acknowledged events lost; "
         f"seed {campaign.seed!r}"
     )
 
@@ -146,7 +152,9 @@ def _size(manager: RunningManager) -> int:
     return int(pages * size)
 
 
-def test_killed_export_leaves_whole_file_or_none(campaign: Campaign, present: Path) -> None:
+def test_killed_export_leaves_whole_file_or_none(
+    campaign: Campaign, present: Path, events: int
+) -> None:
     count = campaign.count(short=2, long=50)
     killing, whole = Killing(campaign), 0
     for directory in killing.directories(count):
@@ -154,7 +162,7 @@ def test_killed_export_leaves_whole_file_or_none(campaign: Campaign, present: Pa
         killing.kill(Worker(export_all, f"sqlite:///{present}", file))
         if file.exists():
             with file.open("rb") as lines:
-                assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (EVENTS + 2)
+                assert sum(1 for _ in read_lines(lines, lambda _: None)) == 20 * (events + 2)
             whole += 1
     campaign.tell(
         f"{count} kills within {killing.took:.2f} s of an export: {whole - 1} times a complete "
@@ -162,7 +170,7 @@ def test_killed_export_leaves_whole_file_or_none(campaign: Campaign, present: Pa
     )
 
 
-def test_killed_import_adds_all_or_nothing(campaign: Campaign, present: Path) -> None:
+def test_killed_import_adds_all_or_nothing(campaign: Campaign, present: Path, events: int) -> None:
     count = campaign.count(short=2, long=50)
     file = campaign.directory / "all.jsonl"
     with written_whole(file) as to:
@@ -179,7 +187,7 @@ def test_killed_import_adds_all_or_nothing(campaign: Campaign, present: Path) ->
         found.append((contents.sessions, contents.events))
         with opened_store(state) as store:
             assert store.get_session("mine").last_seq == 0
-    old, new = (1, 0), (1 + SESSIONS // 2, EVENTS * SESSIONS // 2)
+    old, new = (1, 0), (1 + SESSIONS // 2, events * SESSIONS // 2)
     assert set(found) <= {old, new}
     assert found[0] == new
     campaign.tell(
@@ -188,7 +196,7 @@ def test_killed_import_adds_all_or_nothing(campaign: Campaign, present: Path) ->
     )
 
 
-def test_appends_continue_during_a_vacuum(campaign: Campaign, half_full: Path) -> None:
+def test_appends_continue_during_a_vacuum(campaign: Campaign, half_full: Path, events: int) -> None:
     """Measure the longest wait of an append; the long form frees half a GB."""
     state = campaign.directory / "manager" / "state"
     copied(half_full, state)
@@ -196,7 +204,7 @@ def test_appends_continue_during_a_vacuum(campaign: Campaign, half_full: Path) -
     with opened_store(state) as store:
         for session_id in more:
             store.commit([CreateSession(session_id=session_id, session_name="n")])
-            store.commit([appending(session_id, *[says("x" * 2000)] * EVENTS)])
+            store.commit([appending(session_id, *[says("x" * 2000)] * events)])
         for session_id in more:
             store.commit([DeleteSession(session_id=session_id)])
     manager = RunningManager(campaign.directory / "manager")

@@ -28,7 +28,7 @@ def test_runs_survive_manager_kills_with_complete_record(campaign: Campaign, sce
     count = campaign.count(short=2, long=60)
     chance = campaign.chance()
     until = scene.directory / "until"
-    names = [f"run-{number}" for number in range(campaign.count(short=4, long=8))]
+    names = [f"run-{number}" for number in range(campaign.count(short=2, long=8))]
     assignments = [
         scene.create(name, scene.family(name, "alone", f"until={until}", "pause=30"))
         for name in names

@@ -37,7 +37,7 @@ def open_here(path: Path) -> None:
 
 def test_killed_migration_leaves_one_schema_and_all_data(campaign: Campaign) -> None:
     count = campaign.count(short=2, long=50)
-    events = campaign.count(short=400, long=1500)
+    events = campaign.count(short=150, long=1500)
     chance = campaign.chance()
     earlier = campaign.directory / "earlier.db"
     make_database(f"sqlite:///{earlier}", "0003", sessions=SESSIONS, events=events)

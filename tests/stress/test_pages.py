@@ -24,7 +24,6 @@ from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = pytest.mark.stress
 
-LIVE = 10
 MAX_GROWTH_BYTES = 100 * 1024 * 1024
 MAX_P99_SECONDS = 0.2
 MAX_STOP_SECONDS = 6.0
@@ -40,7 +39,8 @@ def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) ->
     manager = scene.manager
     count = campaign.count(short=20, long=1000)
     events = campaign.count(short=200, long=2000)
-    ready = threading.Barrier(LIVE + 1)
+    live_count = campaign.count(short=3, long=10)
+    ready = threading.Barrier(live_count + 1)
 
     def read_all(_: int) -> list[int]:
         with page_frames(manager, seconds=WATCHDOG_SECONDS) as frames:
@@ -53,9 +53,9 @@ def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) ->
                     numbers.append(frame["data"]["number"])
             return numbers
 
-    with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(LIVE) as threads:
+    with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(live_count) as threads:
         create(api)
-        live = [threads.submit(read_all, number) for number in range(LIVE)]
+        live = [threads.submit(read_all, number) for number in range(live_count)]
         ready.wait(WATCHDOG_SECONDS)
         process = psutil.Process(manager.pid)
         before = largest = process.memory_info().rss
@@ -81,7 +81,7 @@ def test_stalled_pages_do_not_affect_others(campaign: Campaign, scene: Scene) ->
         largest = max(largest, process.memory_info().rss)
         wait_for(lambda: sum(map(was_cut, stalled)) == count, "the stalled connections are closed")
     p99 = statistics.quantiles(took, n=100)[98]
-    campaign.tell(f"{count} stalled pages, {LIVE} that read: no gap, no repeat")
+    campaign.tell(f"{count} stalled pages, {live_count} that read: no gap, no repeat")
     campaign.tell(
         f"memory {(largest - before) / 2**20:+.0f} MiB; p99 of appends {p99 * 1000:.0f} ms"
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,9 +18,10 @@ from tests.commands.shell import DONE, Shell
 from tests.stress.scene import FAMILY, Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
-from tests.support.manager import PROGRAM
-from tests.support.network_namespace import network_namespace
-from tests.support.waiting import wait_for
+from tests.support.forked_manager import ForkedManager
+from tests.support.network_namespace import holder_of, network_namespace
+from tests.support.waiting import WATCHDOG_SECONDS, wait_for
+from tests.support.zygote import join_namespaces_of
 
 pytestmark = pytest.mark.stress
 
@@ -33,32 +34,30 @@ def nested(shell: Shell, name: str, pids: Path, *options: str) -> str:
     return " ".join([*shell.command("ao-new", name), *options, f"--executor command -- {family}"])
 
 
-@pytest.mark.parametrize("options", [("-d",), ()], ids=["detached", "followed"])
-def test_child_session_survives_stop_of_its_parent(
-    campaign: Campaign, scene: Scene, options: tuple[str, ...]
-) -> None:
-    child = nested(scene.shell, "child", scene.pids("child"), *options)
-    script = f"{child}; exec {' '.join(scene.family('parent'))}"
-    parent = scene.start("parent", "sh", "-c", script)
-    scene.await_pids("child")
-    if options:
-        scene.await_pids("parent", 3)
-    session = scene.session("child")
-    assert session["parent_session_id"] == parent["session_id"]
-    (pid,) = scene.await_pids("child")
+def test_child_sessions_survive_stop_of_their_parent(campaign: Campaign, scene: Scene) -> None:
+    """One child is detached. The parent's agent follows the other one when it is stopped."""
+    children = {"detached": ("-d",), "followed": ()}
+    commands = [
+        f"{' '.join(scene.family('parent'))} &",
+        *(f"{nested(scene.shell, c, scene.pids(c), *o)};" for c, o in children.items()),
+    ]
+    parent = scene.start("parent", "sh", "-c", " ".join(commands))
+    pids = [pid for name in children for pid in scene.await_pids(name)]
+    scene.await_pids("parent", 3)
+    parents = {scene.session(name)["parent_session_id"] for name in children}
+    assert parents == {parent["session_id"]}
     marker = scene.await_supervisor(parent["session_id"]).marker
     assert scene.shell.run("ao-stop", "parent").exit_code == DONE
     assert scene.remaining("parent", marker) == []
-    assert is_alive(pid)
+    assert all(map(is_alive, pids))
     listed = scene.shell.run("ao-list-sessions", "--tree").stdout.splitlines()
-    assert [line.split()[:3] for line in listed[1:]] == [
-        ["parent", "stopped", "command"],
-        ["└", "child", "running"],
-    ]
+    assert listed[1].split()[:3] == ["parent", "stopped", "command"]
+    shown = [line.split()[1:3] for line in listed[2:]]
+    assert sorted(shown) == [["detached", "running"], ["followed", "running"]]
     ended = scene.shell.run("ao-stop", "parent", "--tree")
     assert ended.exit_code == DONE
-    assert "child stopped" in ended.stdout
-    assert not is_alive(pid)
+    assert {"detached stopped", "followed stopped"} <= {*ended.stdout.splitlines()}
+    assert not any(map(is_alive, pids))
 
 
 @pytest.fixture
@@ -82,15 +81,20 @@ def ended_later() -> Iterator[Callable[[int], None]]:
 def outer(network: tuple[str, ...], campaign: Campaign, own_home: Path) -> Iterator[Path]:
     """The state directory of a manager in that network, on another port than the default."""
     state = campaign.directory / "outer"
-    serve = [*network, PROGRAM, "serve", "--port", str(OUTER_PORT), "--state-dir", str(state)]
-    with (campaign.directory / "outer.log").open("ab") as log:
-        manager = subprocess.Popen(
-            serve, stdout=log, stderr=log, env=scrubbed_environment(own_home)
-        )
-    with manager:
+    holder = holder_of(network)
+    assert holder is not None  # the prefix enters its namespace
+    manager = ForkedManager(
+        ["serve", "--port", str(OUTER_PORT), "--state-dir", str(state)],
+        scrubbed_environment(own_home),
+        campaign.directory / "outer.log",
+        partial(join_namespaces_of, holder),
+    )
+    try:
         wait_for(lambda: find_manager(state, OUTER_PORT), "the outer manager serves")
         yield state
+    finally:
         manager.kill()
+        manager.wait(WATCHDOG_SECONDS)
 
 
 def test_manager_started_by_an_agent_survives_its_stop(

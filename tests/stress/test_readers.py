@@ -23,7 +23,6 @@ pytestmark = pytest.mark.stress
 
 ALL_BYTES = 2_000_000
 """Size of the texts of all events, which no socket can buffer for a stalled reader."""
-LIVE = 10
 MAX_GROWTH_BYTES = 100 * 1024 * 1024
 STREAMS = 200
 MAX_STOP_SECONDS = 6.0
@@ -42,19 +41,20 @@ def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) 
     manager = scene.manager
     count = campaign.count(short=30, long=1000)
     posts = campaign.count(short=40, long=200)
+    live_count = campaign.count(short=3, long=10)
     text = "x" * (ALL_BYTES // posts // 10)
 
     def read_all(_: int) -> list[int]:
         with streaming(manager, EVENTS_PATH) as stream:
             return seqs_in(stream.rest())
 
-    with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(LIVE) as threads:
+    with Api(manager) as api, ExitStack() as stack, ThreadPoolExecutor(live_count) as threads:
         create(api)
         before = memory_of(manager)
         stalled = [
             stack.enter_context(open_and_take_nothing(manager, EVENTS_PATH)) for _ in range(count)
         ]
-        live = [threads.submit(read_all, number) for number in range(LIVE)]
+        live = [threads.submit(read_all, number) for number in range(live_count)]
         slowest, largest = 0.0, 0
         for number in range(posts):
             events = [{"event_type": "some", "text": text, "number": number}] * 10
@@ -75,7 +75,7 @@ def test_stalled_readers_do_not_affect_others(campaign: Campaign, scene: Scene) 
             lambda: sum(map(was_cut, stalled)) == count,  # this also drains each connection
             "the stalled connections are closed",
         )
-    campaign.tell(f"{count} stalled readers, {LIVE} that read: no gap, no repeat")
+    campaign.tell(f"{count} stalled readers, {live_count} that read: no gap, no repeat")
     campaign.tell(f"memory: {(largest - before) / 2**20:+.0f} MiB; {cut} cut off before the end")
     campaign.tell(f"slowest append of 10 events: {slowest * 1000:.0f} ms")
     assert largest - before <= MAX_GROWTH_BYTES

@@ -16,15 +16,15 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stress
 
-CHILDREN = 5
 TOLD = re.compile(r'^Session "([^"]+)" ', re.M)
 
 
 def test_waiting_lead_hears_all_over_manager_kills(campaign: Campaign, scene: Scene) -> None:
     count = campaign.count(short=1, long=40)
+    children = campaign.count(short=3, long=5)
     for number in range(count):
         chance = campaign.chance(number)
-        names = [f"{number}-{each}" for each in range(CHILDREN)]
+        names = [f"{number}-{each}" for each in range(children)]
         commands = [
             child(name, "sh", "-c", f"sleep {chance.uniform(0, 4):.2f}; echo {name}")
             for name in names
@@ -39,7 +39,7 @@ def test_waiting_lead_hears_all_over_manager_kills(campaign: Campaign, scene: Sc
         wait_for(lambda: not list_registered(scene.state_dir), "no supervisor is left", every=0.1)
         assert sorted(_told(scene, session_id)) == names
         assert scene.records.get_session(session_id)["reason"] == "completed"
-    campaign.tell(f"{count} rounds with 2 kills: each of {CHILDREN} ends told once")
+    campaign.tell(f"{count} rounds with 2 kills: each of {children} ends told once")
 
 
 def _told(scene: Scene, session_id: str) -> list[str]:
