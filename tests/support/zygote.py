@@ -41,7 +41,7 @@ COMMANDS = (
 )
 OURS = "lib"
 """Package of the commands. A program that would find another package of this name loads it."""
-LATER = ("claude_agent_sdk", "psutil", "yaml")
+LATER = ("psutil", "yaml")
 """Libraries that its modules import only on first use."""
 OF_MANAGERS = ("agent_session_manager.cli.main", "tests.support.warmed", "tests.support.starting")
 MANAGER = "agent-session-manager"
@@ -140,10 +140,16 @@ class Zygote:
 def _import_modules() -> None:
     sys.path.insert(0, str(COMMANDS))
     package = importlib.import_module(OURS)
+    # The SDK without `mcp`, as in a supervisor: with it, all would take three times as long.
+    sdk = importlib.import_module(f"{OURS}.claude.sdk")
+    sdk.leave_out_mcp()
+    sdk.import_sdk()
     for found in pkgutil.walk_packages(package.__path__, f"{OURS}."):
         importlib.import_module(found.name)
     for name in LATER:
         importlib.import_module(name)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mcp"]:
+        del sys.modules[name]
     client = importlib.import_module(f"{OURS}.session_client")
     client.SessionClient("http://127.0.0.1").close()  # the first one loads httpx and OpenSSL
     del sys.path[0]
