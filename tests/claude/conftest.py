@@ -6,6 +6,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.claude.executor import ClaudeExecutor
+from agent_orchestrator.claude.sdk import import_sdk, leave_out_mcp
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, Execution, RunSpec
 from agent_orchestrator.executors.questions import Ask
@@ -64,6 +66,17 @@ def _namespace() -> Namespace:
         return Namespace()
     join = () if os.getuid() == 0 else ("--user", "--preserve-credentials")
     return Namespace(enter, ("nsenter", "--net", *join))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _sdk_as_in_a_supervisor() -> None:
+    """Import the SDK without `mcp`, which would take longer than a run; other tests may need it."""
+    before = {*sys.modules}
+    leave_out_mcp()
+    import_sdk()
+    for name in [name for name in sys.modules if name.partition(".")[0] == "mcp"]:
+        if name not in before:
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -28,13 +28,6 @@ DONE = {"text": "done"}
 MESSAGE_ID = "5e1a3c9e-0f5c-4a3f-9b61-8f5fb0a1c0de"
 
 
-def test_imported_command_equals_the_recorded_one(claude: Claude) -> None:
-    commands = claude.spec.project_dir / ".claude" / "commands"
-    commands.mkdir(parents=True)
-    (commands / "greet.md").write_text("Greet $ARGUMENTS.")
-    compare(claude, events_of(claude, "/greet the heron"))
-
-
 def test_imported_skill_hook_and_results_equal_recorded(claude: Claude) -> None:
     """Also call a tool that does not exist, read a file that does not exist, and read an image."""
     skill = claude.home / ".claude" / "skills" / "fly" / "SKILL.md"
@@ -84,8 +77,13 @@ def test_imported_message_to_a_running_agent_has_its_id(claude: Claude) -> None:
     assert lanes(others) == lanes(recorded)
 
 
-def test_compaction_has_its_origin_in_both_records(claude: Claude) -> None:
-    first = events_of(claude, script({"text": "the word is heron"}))
+def test_commands_have_their_origin_in_both_records(claude: Claude) -> None:
+    """One command is of the project; the other one is the compaction of Claude Code itself."""
+    commands = claude.spec.project_dir / ".claude" / "commands"
+    commands.mkdir(parents=True)
+    (commands / "greet.md").write_text("Greet $ARGUMENTS.")
+    first = events_of(claude, "/greet the heron")
+    compare(claude, first)
     events = [*first, *events_of(claude, "/compact", resume=True)]
     users = [event for event in only(events, "message") if event["role"] == "user"]
     assert [event.get("origin") for event in users] == [None, None, "compaction", "command"]

@@ -15,6 +15,7 @@ from tests.claude.claude_events import events_of, only, text_of
 from tests.claude.conftest import Claude, bundled_cli
 from tests.claude.notes_server import notes_server
 from tests.support.model_server import script
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.xdist_group("claude-executor")
 
@@ -71,19 +72,26 @@ def usable_servers(claude: Claude, given: Path, environment: dict[str, str]) -> 
         cwd=claude.spec.project_dir,
         env=environment,
     )
-    assert asked.stdin and asked.stdout
+    to, answers = asked.stdin, asked.stdout
+    assert to and answers  # they are pipes
+
+    def answer_to(subtype: str) -> Any:
+        frame = {"type": "control_request", "request_id": "1", "request": {"subtype": subtype}}
+        to.write(json.dumps(frame).encode() + b"\n")
+        to.flush()
+        frames = map(json.loads, answers)
+        answer = next(f["response"] for f in frames if f["type"] == "control_response")
+        return answer["response"]
+
+    def settled() -> list[Any] | None:
+        servers = answer_to("mcp_status").get("mcpServers")
+        is_pending = any(server["status"] == "pending" for server in servers or [])
+        return None if is_pending else servers
+
     with asked:
-        for number in range(1_000_000):
-            request = {"subtype": "mcp_status" if number else "initialize"}
-            frame = {"type": "control_request", "request_id": str(number), "request": request}
-            asked.stdin.write(json.dumps(frame).encode() + b"\n")
-            asked.stdin.flush()
-            frames = map(json.loads, asked.stdout)
-            answer = next(f["response"] for f in frames if f["type"] == "control_response")
-            servers = answer["response"].get("mcpServers")
-            if servers and all(server["status"] != "pending" for server in servers):
-                asked.stdin.close()
-                break
+        answer_to("initialize")
+        servers = wait_for(settled, "no server is pending")
+        to.close()
     return {s["name"] for s in servers if s["status"] in ("connected", "disabled")}
 
 
