@@ -28,6 +28,8 @@ pytestmark = pytest.mark.stress
 
 THREADS = 8
 MAX_GROWTH_MEGABYTES = 20
+SENT = 800
+"""Requests to an application without our layers."""
 OF_A_HANDSHAKE = b"Failed to open a WebSocket connection"
 """The WebSocket library responds to an invalid handshake with this text."""
 
@@ -167,7 +169,7 @@ def test_same_requests_find_defects_without_our_layers(campaign: Campaign) -> No
     """Use a fixed seed: random requests find about ten defects, but could find none."""
     with serving(unguarded()) as port:
         aim = Aim(port=port, token="x", session_id="own", victim_id="victim")
-        seen = attack(aim, replace(campaign, seed="some that find defects"), 1600)
+        seen = attack(aim, replace(campaign, seed="some that find defects"), SENT)
     defects = sum(number for status, number in seen.statuses.items() if status >= 500)
-    campaign.tell(f"without our layers: {defects} of 1600 requests got an internal error")
+    campaign.tell(f"without our layers: {defects} of {SENT} requests got an internal error")
     assert defects > 0
