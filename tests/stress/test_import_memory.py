@@ -90,7 +90,7 @@ def test_long_lines_and_files_need_little_memory(campaign: Campaign, scene: Scen
     transcript = Transcript()
     home = campaign.directory / "home"
     path = write_large(transcript, home, line=line, file=file)
-    wordy = write_wordy(home, campaign.chance(), campaign.count(short=1, long=30) * MEBIBYTE)
+    wordy = write_wordy(home, campaign.chance(), campaign.count(short=3, long=30) * MEBIBYTE)
     person = scene.shell.having(HOME=str(home))
     output, peak = run_measured(person.command("ao-import", "--json"), person.environment)
     found = json.loads(output)
