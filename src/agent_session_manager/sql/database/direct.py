@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Executable
+from sqlalchemy import Connection, Executable, make_url
 from sqlalchemy.exc import DBAPIError
 
 
@@ -23,7 +23,7 @@ def read(
     """Return all rows of a query of numbers and texts."""
     if connection.dialect.name != "sqlite":
         return connection.execute(query, parameters).all()
-    text, parameters_of = _compiled(query, connection.dialect)
+    text, parameters_of = _compiled(query)
     with _cursor(connection, text) as cursor:
         found: list[tuple[Any, ...]] = cursor.execute(text, parameters_of(parameters)).fetchall()
     return found
@@ -36,7 +36,7 @@ def write(
     if connection.dialect.name != "sqlite":
         connection.execute(statement, parameters)
         return
-    text, parameters_of = _compiled(statement, connection.dialect)
+    text, parameters_of = _compiled(statement)
     with _cursor(connection, text) as cursor:
         cursor.executemany(text, [parameters_of(each) for each in parameters])
 
@@ -52,10 +52,12 @@ def write_text(connection: Connection, statement: str, parameters: Sequence[Any]
 
 
 @lru_cache
-def _compiled(
-    statement: Executable, dialect: Dialect
-) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]]]:
-    """Return the text of a statement, and a function that puts its parameters into their order."""
+def _compiled(statement: Executable) -> tuple[str, Callable[[Mapping[str, Any]], Sequence[Any]]]:
+    """Return the text of a statement, and a function that puts its parameters into their order.
+
+    All databases of a process share them.
+    """
+    dialect = make_url("sqlite+pysqlite://").get_dialect()()
     compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
     names, own = tuple(compiled.positiontup), compiled.params
 

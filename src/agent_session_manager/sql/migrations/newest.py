@@ -5,6 +5,9 @@ A test checks that the result is the same as that of all migrations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -14,6 +17,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    create_mock_engine,
     insert,
     inspect,
     select,
@@ -44,8 +48,22 @@ def read_revisions(connection: Connection) -> list[str] | None:
 
 def create_newest(connection: Connection) -> None:
     """Create the schema in an empty database, within the transaction of the connection."""
-    for tables in (alerts.metadata, _versions.metadata):
-        tables.create_all(connection, checkfirst=False)
+    for statement in _definitions(connection.engine.url.drivername):
+        connection.exec_driver_sql(statement)
     connection.execute(insert(_versions).values(version_num=known_revisions()[-1]))
     beginning = {"generation": uuid4().hex, "position": 0, "complete_after": 0}
     connection.execute(insert(feed).values(beginning))
+
+
+@cache
+def _definitions(driver: str) -> Sequence[str]:
+    """Return the statements that create all tables; they are compiled once in a process."""
+    statements: list[str] = []
+
+    def note(definition: Any, *_: object, **__: object) -> None:
+        statements.append(str(definition.compile(dialect=noting.dialect)))
+
+    noting = create_mock_engine(f"{driver}://", note)
+    for tables in (alerts.metadata, _versions.metadata):
+        tables.create_all(noting, checkfirst=False)
+    return statements
