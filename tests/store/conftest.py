@@ -60,6 +60,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(params=["sqlite", ON_POSTGRESQL])
+def bare_database_url(request: pytest.FixtureRequest) -> str:
+    """Return the URL of a database without tables, with SQLite and with PostgreSQL."""
+    bare = {"sqlite": "sqlite_url", "postgresql": "bare_postgresql_url"}
+    url: str = request.getfixturevalue(bare[request.param])
+    return url
+
+
 @pytest.fixture
 def clock() -> SteppedClock:
     return SteppedClock()

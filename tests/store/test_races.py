@@ -271,10 +271,10 @@ def test_event_during_a_takeover_belongs_to_one_of_the_runs(stores: Stores) -> N
 
 
 def test_two_managers_create_a_database_at_once(
-    postgresql_url: str, start_manager: Callable[..., RunningManager]
+    bare_postgresql_url: str, start_manager: Callable[..., RunningManager]
 ) -> None:
     """The test uses processes, because Alembic cannot migrate in two threads of one process."""
-    arguments = ["--database-url", postgresql_url]
+    arguments = ["--database-url", bare_postgresql_url]
     with ThreadPoolExecutor(2) as threads:
         starting = [threads.submit(start_manager, arguments=arguments) for _ in range(2)]
         managers = [future.result(60) for future in starting]

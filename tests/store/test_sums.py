@@ -238,10 +238,10 @@ def filled(
 
 @pytest.fixture(params=["elsewhere", ON_POSTGRESQL])
 def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a second database."""
+    """Return the URL of a second database, without tables."""
     if request.param == "elsewhere":
         return f"sqlite:///{tmp_path / 'elsewhere.db'}"
-    url: str = request.getfixturevalue("postgresql_url")
+    url: str = request.getfixturevalue("bare_postgresql_url")
     return url
 
 

@@ -126,8 +126,10 @@ def test_price_of_a_request_is_stored_with_its_date(
     assert usage_of(store, "s") == Usage(input_tokens=50, cost_nanodollars=500_000)
 
 
-def test_migration_keeps_the_requests_of_before(database_url: str, open_stores: OpenStores) -> None:
-    database = open_database(database_url)
+def test_migration_keeps_the_requests_of_before(
+    bare_database_url: str, open_stores: OpenStores
+) -> None:
+    database = open_database(bare_database_url)
     with closing(database), database.writing.begin() as connection:
         run_migrations(connection, "0008")
         for number, (session_id, executor) in enumerate((("a", "claude"), ("b", "own")), 1):
@@ -162,7 +164,7 @@ def test_migration_keeps_the_requests_of_before(database_url: str, open_stores: 
                         "cost": 3 if not unpriced else 0,
                     },
                 )
-    store = open_stores(database_url)
+    store = open_stores(bare_database_url)
     assert usage_of(store, "a") == Usage(input_tokens=8, cost_nanodollars=3000)
     found = {fact["request_key"]: fact for fact in facts_of(store)}
     assert list(found) == ["claude:r1", "claude:r2", "/b/r1", "/b/r2"]

@@ -28,13 +28,13 @@ from tests.support.rows import each_row
 
 
 def test_reserved_names_are_migrated_to_one_unicode_form(
-    database_url: str, open_stores: OpenStores
+    bare_database_url: str, open_stores: OpenStores
 ) -> None:
     """Two sessions with one name in two Unicode forms both keep their names."""
     composed, decomposed = "caf\u00e9", "cafe\u0301"
-    make_database(database_url, "0006", sessions=3)
+    make_database(bare_database_url, "0006", sessions=3)
     held = {"s1": ("/p", decomposed), "s2": ("/q", decomposed), "s3": ("/q", composed)}
-    database = open_database(database_url)
+    database = open_database(bare_database_url)
     change = text(
         "UPDATE sessions SET session_name = :name, reserved_name = :name, project_dir = :project,"
         " reserved_project = :project, unique_name = :unique WHERE session_id = :id"
@@ -44,7 +44,7 @@ def test_reserved_names_are_migrated_to_one_unicode_form(
             values = {"id": session_id, "project": project, "name": name, "unique": True}
             connection.execute(change, values)
     database.close()
-    store = open_stores(database_url)
+    store = open_stores(bare_database_url)
     kept = {session_id: store.get_session(session_id) for session_id in held}
     assert {s: (each.project_dir, each.session_name) for s, each in kept.items()} == held
     for project in ("/p", "/q"):
@@ -69,17 +69,17 @@ def test_reopened_database_is_complete(database_url: str, open_stores: OpenStore
 
 
 def test_database_of_a_newer_version_is_refused_and_unchanged(
-    database_url: str, open_stores: OpenStores
+    bare_database_url: str, open_stores: OpenStores
 ) -> None:
-    open_stores(database_url).close()
-    database = open_database(database_url)
+    open_stores(bare_database_url).close()
+    database = open_database(bare_database_url)
     with database.writing.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'from_the_future'"))
     database.close()
-    said = refusal(database_url)
+    said = refusal(bare_database_url)
     assert "from_the_future" in said
     assert "newer agent-session-manager" in said
-    database = open_database(database_url)
+    database = open_database(bare_database_url)
     with database.reading.connect() as connection:
         version = connection.scalar(text("SELECT version_num FROM alembic_version"))
     database.close()

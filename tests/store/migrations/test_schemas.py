@@ -46,8 +46,8 @@ print([name for name in unneeded if name in sys.modules])
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    opened = open_database(database_url)
+def database(bare_database_url: str) -> Iterator[Database]:
+    opened = open_database(bare_database_url)
     yield opened
     opened.close()
 
