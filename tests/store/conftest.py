@@ -1,26 +1,22 @@
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
-from itertools import count
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, delete, make_url, text, update
+from sqlalchemy import delete, update
 
 from agent_session_manager.domain.alert import Interests, no_interests
 from agent_session_manager.domain.model_request import PriceOf
-from agent_session_manager.sql.database.url import sqlite_path
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.sql.write.usage import unpriced
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import SOME
-from tests.store.promises.stepped_clock import SteppedClock
-from tests.support.postgresql import ON_POSTGRESQL
+from tests.store.promises.stepped_clock import START, SteppedClock
+from tests.support.postgresql import ON_POSTGRESQL, WITHOUT_ROWS
 
 pytest.register_assert_rewrite("tests.store.record_machine")
 
@@ -31,7 +27,7 @@ class OpenStores(Protocol):
     ) -> SqlStore: ...
 
 
-FreshStore = Callable[[SteppedClock], AbstractContextManager[SqlStore]]
+FreshStore = Callable[[], SqlStore]
 
 
 @pytest.fixture
@@ -103,26 +99,17 @@ def filled_store(sqlite_store: SqlStore) -> SqlStore:
 
 
 @pytest.fixture
-def fresh_store(database_url: str, tmp_path: Path) -> FreshStore:
-    """Return a function that opens an empty store, in a copy of one prepared database."""
-    open_store(database_url, clock=SteppedClock()).close()
-    numbers = count()
+def fresh_store(database_url: str, open_stores: OpenStores, clock: SteppedClock) -> FreshStore:
+    """Return a function that returns the store of the test without rows, at the start of its time.
 
-    @contextmanager
-    def fresh_url() -> Iterator[str]:
-        if make_url(database_url).get_backend_name() == "sqlite":
-            directory = tmp_path / f"copy-{next(numbers)}"
-            directory.mkdir()
-            shutil.copy2(sqlite_path(database_url), directory)
-            yield sqlite_url_in(directory)
-        else:
-            yield database_url
-            _empty(database_url)
+    Another store would take longer than the steps of most promises.
+    """
+    store = open_stores(database_url)
 
-    @contextmanager
-    def fresh(clock: SteppedClock) -> Iterator[SqlStore]:
-        with fresh_url() as url, closing(open_store(url, clock=clock)) as store:
-            yield store
+    def fresh() -> SqlStore:
+        _empty(store)
+        clock.now = START
+        return store
 
     return fresh
 
@@ -132,16 +119,15 @@ def store(database_url: str, open_stores: OpenStores) -> SqlStore:
     return open_stores(database_url)
 
 
-def _empty(url: str) -> None:
-    """Empty each table on PostgreSQL and reset its sequence: faster than another database."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
+def _empty(store: SqlStore) -> None:
+    """Empty each table, and begin its numbers again."""
+    with store._database.writing.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(WITHOUT_ROWS)
+            return
         for table in reversed(metadata.sorted_tables):
             if table is not feed:
                 connection.execute(delete(table))
-        connection.execute(
-            text("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'")
-        )
+        connection.exec_driver_sql("DELETE FROM sqlite_sequence")
         beginning = {"generation": uuid4().hex, "position": 0, "complete_after": 0, "commits": 0}
         connection.execute(update(feed).values(beginning))
-    engine.dispose()

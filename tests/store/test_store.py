@@ -14,12 +14,12 @@ from tests.support.rows import each_row
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_store_keeps_each_promise(fresh_store: FreshStore, family: str) -> None:
+def test_store_keeps_each_promise(
+    fresh_store: FreshStore, clock: SteppedClock, family: str
+) -> None:
     @each_row("promise", FAMILIES[family], ids=lambda promise: promise.__name__)
     def keeps(promise: Promise) -> None:
-        clock = SteppedClock()
-        with fresh_store(clock) as store:
-            promise(store, clock)
+        promise(fresh_store(), clock)
 
     keeps()
 
