@@ -11,6 +11,7 @@ from pathlib import Path
 
 PRELOADED = [
     *("tests.support.writing_outbox", "tests.support.starting", "tests.support.warmed"),
+    *("tests.support.forked_command", "tests.support.forked_manager", "tests.support.manager_time"),
     "tests.support.frozen",
 ]
 

@@ -12,8 +12,7 @@ import subprocess
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-
-import pytest
+from typing import NoReturn
 
 from tests.support.own_disk import mount, on_own_disk
 from tests.support.waiting import WATCHDOG_SECONDS
@@ -26,7 +25,7 @@ def on_required_disk(directory: Path, options: str, command: Sequence[str]) -> l
     """Return what `on_own_disk` returns; skip the test if this machine does not permit it."""
     line = on_own_disk(directory, options, command)
     if line is None:
-        pytest.skip("this machine cannot mount a disk for the test")
+        _skip("this machine cannot mount a disk for the test")
     return line
 
 
@@ -41,7 +40,13 @@ def require_another_user() -> None:
     unshare = shutil.which("unshare")
     probe = [str(unshare), "--map-user=1000", "true"]
     if unshare is None or subprocess.run(probe, timeout=WATCHDOG_SECONDS, check=False).returncode:
-        pytest.skip("this machine does not allow user namespaces")
+        _skip("this machine does not allow user namespaces")
+
+
+def _skip(reason: str) -> NoReturn:
+    import pytest  # here, as forked processes import this module and skip nothing
+
+    pytest.skip(reason)
 
 
 def mount_own_disk(directory: Path, options: str) -> None:
