@@ -159,7 +159,7 @@ def test_notice_is_told_once_whatever_ends_in_between(
     campaign: Campaign, open_stores: OpenStores, database_url: str, clock: SteppedClock
 ) -> None:
     """On SQLite with one manager, on PostgreSQL with two."""
-    count = campaign.count(short=6, long=1000)
+    count = campaign.count(short=2, long=1000)
     is_shared = not database_url.startswith("sqlite")
     stores = [open_stores(database_url) for _ in range(2 if is_shared else 1)]
     corrected = 0

@@ -80,13 +80,13 @@ def play(
 
 
 def test_record_on_sqlite_matches_the_model(campaign: Campaign, sqlite_url: str) -> None:
-    runs, steps = campaign.count(short=12, long=5000), campaign.count(short=30, long=50)
+    runs, steps = campaign.count(short=6, long=5000), campaign.count(short=30, long=50)
     play(campaign, RecordMachine, sqlite_url, runs=runs, steps=steps)
 
 
 @pytest.mark.xdist_group("postgresql")
 def test_record_on_postgresql_matches_the_model(campaign: Campaign, postgresql_url: str) -> None:
-    runs, steps = campaign.count(short=6, long=1000), campaign.count(short=30, long=50)
+    runs, steps = campaign.count(short=3, long=1000), campaign.count(short=30, long=50)
     play(campaign, RecordMachine, postgresql_url, runs=runs, steps=steps)
 
 

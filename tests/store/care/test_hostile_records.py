@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import io
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,6 @@ from agent_session_manager.sql.transfer.format import ImportRefusedError, header
 from agent_session_manager.sql.transfer.importer import import_export
 from agent_session_manager.sql.transfer.kinds import KINDS
 from tests.support.asgi import Answered, asked
-from tests.support.rows import each_row
 
 SECRET = "ghp_" + "aB3dE5" * 6
 KEY = "p"
@@ -163,8 +162,16 @@ def targets(session_id: str) -> Iterator[str]:
             yield f"{target}?model=m&reason=lost&reason=failed&denied=true&cost_over=0"
 
 
-async def answers(directory: Path, session_ids: list[str]) -> dict[str, Answered]:
-    """Ask every route about each session, then delete each session; return all answers."""
+def events_of(session_id: str) -> Iterator[str]:
+    yield f"/sessions/{session_id}/events"
+
+
+async def answers(
+    directory: Path,
+    session_ids: list[str],
+    targets: Callable[[str], Iterator[str]] = targets,
+) -> dict[str, Answered]:
+    """Ask every target about each session, then delete each session; return all answers."""
     found: dict[str, Answered] = {}
     store = open_store(f"sqlite:///{directory / 'sessions.db'}", clock=now)
     async with Manager.open(store) as manager:
@@ -257,16 +264,21 @@ def test_damaged_record_breaks_no_list_and_can_be_deleted(tmp_path: Path) -> Non
     assert said["left"].json["sessions"] == []
 
 
-@each_row("stored", ['{ "a" : 1 }', ' {"a":1}', '{"a":1,"seq":9,"run":7}', '{"a":\n1}'])
-def test_fields_without_checksum_are_shown_as_today(tmp_path: Path, stored: str) -> None:
-    group = named(GROUPS[0], "x")
-    import_groups(tmp_path, [group])
+def test_fields_without_checksum_are_shown_as_today(tmp_path: Path) -> None:
+    stored = ('{ "a" : 1 }', ' {"a":1}', '{"a":1,"seq":9,"run":7}', '{"a":\n1}')
+    groups = {text: named(GROUPS[0], text) for text in stored}
+    import_groups(tmp_path, list(groups.values()))
+    of_session = TABLES["event"][1]
     with closing(sqlite3.connect(tmp_path / "sessions.db")) as connection, connection:
-        connection.execute("UPDATE events SET checksum = NULL, fields = ?", (stored,))
-    said = asyncio.run(answers(tmp_path, [id_of(group)]))
-    [event] = said[f"/sessions/{id_of(group)}/events"].json["events"]
-    assert (event["seq"], event["run"], event["a"]) == (1, 1, 1)
-    assert said[f"/sessions/{id_of(group)}/events"].body.count(b"\n") == 0
+        for text, group in groups.items():
+            update = f"UPDATE events SET checksum = NULL, fields = ? WHERE {of_session}"
+            connection.execute(update, (text, id_of(group)))
+    said = asyncio.run(answers(tmp_path, list(map(id_of, groups.values())), events_of))
+    for text, group in groups.items():
+        answer = said[f"/sessions/{id_of(group)}/events"]
+        [event] = answer.json["events"]
+        assert (event["seq"], event["run"], event["a"]) == (1, 1, 1), text
+        assert answer.body.count(b"\n") == 0, text
 
 
 TEXTS = {

@@ -14,6 +14,7 @@ from agent_session_manager.sql.care.verify import Contents, refuse_damaged, veri
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
+from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from tests.store.foreign_database import make_foreign_database
@@ -69,13 +70,16 @@ def test_open_store_can_be_verified(sqlite_store: SqlStore, database: Path) -> N
     assert append(sqlite_store, SOME) == [2]
 
 
-@each_row("revision", known_revisions())
-def test_database_of_an_earlier_version_can_be_verified(tmp_path: Path, revision: str) -> None:
-    make_database(f"sqlite:///{tmp_path}/sessions.db", revision)
-    assert verify(tmp_path / "sessions.db") == (
-        Contents(revision=revision, sessions=1, events=3),
-        [],
-    )
+def test_database_of_an_earlier_version_can_be_verified(sqlite_url: str, database: Path) -> None:
+    first, *later = known_revisions()
+    make_database(sqlite_url, first)
+    found = {first: verify(database)}
+    for revision in later:
+        with closing(open_database(sqlite_url)) as opened, opened.writing.begin() as connection:
+            run_migrations(connection, revision)
+        found[revision] = verify(database)
+    whole = {each: Contents(revision=each, sessions=1, events=3) for each in known_revisions()}
+    assert found == {each: (contents, []) for each, contents in whole.items()}
 
 
 def copied(database: Path, directory: Path) -> Path:
