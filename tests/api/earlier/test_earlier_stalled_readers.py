@@ -57,12 +57,12 @@ def test_stalled_reader_is_cut_off_without_effect_on_others(
             )
         )
         following.start()
-        fill(own_api, "s", 20)
+        fill(own_api, "s", 3)
         # The stalled reader is cut off. The other two connections stay.
         wait_for(lambda: count_of_sockets(own) == 2, "the reader is cut off")
         append(own_api, "s", -1)
         following.join(WATCHDOG_SECONDS)
-        assert [event["n"] for event in events_in(followed, "s")] == [*range(20), -1]
+        assert [event["n"] for event in events_in(followed, "s")] == [*range(3), -1]
         assert stalled.fileno() >= 0
     assert "a stalled reader was disconnected" in own.log()
 
@@ -77,7 +77,7 @@ def test_stalled_reader_that_sends_close_is_dropped(own: RunningManager, own_api
     send(own_api, "s", "session_start")
     with take_nothing(own) as stalled:
         wait_for(lambda: count_of_sockets(own) == 2, "the reader is connected")
-        fill(own_api, "s", 8)
+        fill(own_api, "s", 3)
         stalled.sendall(GOODBYE)
         wait_for(lambda: count_of_sockets(own) == 1, "its connection is closed")
 
@@ -86,8 +86,8 @@ def test_manager_stops_in_time_with_stalled_readers(own: RunningManager, own_api
     send(own_api, "s", "session_start")
     with page_of(own) as page, take_nothing(own), take_nothing(own) as leaving:
         wait_for(lambda: count_of_sockets(own) == 4, "all are connected")
-        fill(own_api, "s", 8)
-        page.until(lambda frame: frame.get("data", {}).get("n") == 7)
+        fill(own_api, "s", 3)
+        page.until(lambda frame: frame.get("data", {}).get("n") == 2)
         leaving.sendall(GOODBYE)
         own.process.send_signal(signal.SIGTERM)
         # Open connections get five seconds to finish.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import socket
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -151,11 +152,13 @@ def test_export_of_a_deleted_session_ends_incomplete(
     path = f"/sessions/{session_id}"
     text = [{"type": "text", "text": "x" * 100_000}]
     event = {"event_type": "message", "role": "assistant", "content": text}
-    for _ in range(8):  # more than the buffers of a connection hold
+    for _ in range(3):  # more than the buffers of a connection hold, of which one is short
         assert api.post(f"{path}/events", [event] * 40).status == 201
     with closing(
         http.client.HTTPConnection("127.0.0.1", manager.port, timeout=WATCHDOG_SECONDS)
     ) as reader:
+        reader.connect()
+        reader.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         reader.request("GET", f"{path}/export", headers=api.headers)
         answer = reader.getresponse()
         assert answer.status == 200
