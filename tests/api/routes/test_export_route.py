@@ -152,7 +152,7 @@ def test_export_of_a_deleted_session_ends_incomplete(
     path = f"/sessions/{session_id}"
     text = [{"type": "text", "text": "x" * 100_000}]
     event = {"event_type": "message", "role": "assistant", "content": text}
-    for _ in range(3):  # more than the buffers of a connection hold, of which one is short
+    for _ in range(3):  # more than the buffers of this connection hold
         assert api.post(f"{path}/events", [event] * 40).status == 201
     with closing(
         http.client.HTTPConnection("127.0.0.1", manager.port, timeout=WATCHDOG_SECONDS)

@@ -16,6 +16,7 @@ from agent_session_manager.domain.request import Request, RequestKind, RequestSt
 from agent_session_manager.domain.run_token import RunCaller, digest_of
 from agent_session_manager.domain.session import Session
 from agent_session_manager.store.changes import (
+    CreateSession,
     DeleteSession,
     OfferNotices,
     OpenRun,
@@ -23,7 +24,7 @@ from agent_session_manager.store.changes import (
     TakeAsKnown,
 )
 from agent_session_manager.store.protocol import Store
-from tests.store.promises.changes import append, create, made, open_run
+from tests.store.promises.changes import append, appending, create, kinds, made, open_run
 from tests.store.promises.events import SOME, says, stop
 from tests.store.promises.lease_promises import claim, lose
 from tests.store.promises.stepped_clock import SteppedClock
@@ -262,9 +263,14 @@ def promise_17_notices_are_gathered_for_a_moment(store: Store, clock: SteppedClo
 
 def promise_17_batch_has_a_limit(store: Store, clock: SteppedClock) -> None:
     children = [f"c{number}" for number in range(MAX_NOTICES_AT_ONCE + 1)]
-    family(store, *children)
-    for child in children:
-        end(store, child)
+    family(store)
+    created = [
+        CreateSession(session_id=child, session_name=child, parent_session_id="s", notify=True)
+        for child in children
+    ]
+    assert set(kinds(store.commit(created))) == {Session}
+    assert store.commit([appending(child, stop(run=1)) for child in children])[0] == [1]
+    assert undelivered(store) == len(children)
     tell(store, offer(store))
     assert undelivered(store) == 1
     tell(store, offer(store))
