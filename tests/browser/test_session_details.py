@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.axe import expect_accessible
@@ -16,9 +15,8 @@ from tests.support.manager import RunningManager
 TASKS = "Left:\n\n- [x] read the test\n- [ ] fix the login\n  - [ ] and the logout\n"
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
 def test_short_running_session_is_accessible_and_can_be_stopped(
-    own: RunningManager, api: Api, visit: Callable[..., Visit], colors: str
+    own: RunningManager, api: Api, visit: Callable[..., Visit]
 ) -> None:
     create(api, "s", project_dir="/work")
     use = call(1, "Task", {"description": "Survey", "prompt": "Look."})
@@ -33,8 +31,7 @@ def test_short_running_session_is_accessible_and_can_be_stopped(
         result(2, "Bash", "src", **inner),
         result(1, "Task", "Nothing."),
     )
-    opened = visit(own, color_scheme=colors)
-    page = opened.enter("#/sessions/s")
+    page = visit(own).enter("#/sessions/s")
     boxes = page.get_by_role("checkbox", disabled=True)
     expect(boxes).to_have_count(3)
     closed = page.locator("[data-seq] button[aria-expanded=false]")
@@ -45,7 +42,9 @@ def test_short_running_session_is_accessible_and_can_be_stopped(
         expect(opened_folds).to_have_count(count + 1)
     expect(page.get_by_text("Nothing.")).to_be_visible()
     expect(page.get_by_test_id("to-end")).to_have_count(0)
-    expect_accessible(page)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        expect_accessible(page)
 
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Stop").click()
