@@ -20,14 +20,6 @@ from tests.support.manager import RunningManager
 Open = Callable[..., Visit]
 
 
-def test_page_without_a_token_explains_how_to_sign_in(own: RunningManager, visit: Open) -> None:
-    page = visit(own).page
-    for address in ("/", "/#/sessions", "/#/sessions/none"):
-        page.goto(own.url + address)
-        expect(page.get_by_text("ao-dashboard", exact=True)).to_be_visible()
-        expect(page.get_by_role("navigation")).to_have_count(0)
-
-
 def kept(page: Page) -> tuple[str, str]:
     """Return the contents of the tab's session storage and of the shared local storage."""
     token, beyond = page.evaluate(
@@ -36,29 +28,51 @@ def kept(page: Page) -> tuple[str, str]:
     return str(token), str(beyond)
 
 
-def test_code_works_once_and_is_not_stored(own: RunningManager, visit: Open) -> None:
-    with Api(own) as api:
-        code = api.post("/dashboard/codes", {}).json["code"]
+def test_printed_address_signs_in_once_and_is_not_stored(
+    own: RunningManager, visit: Open, shell: Shell
+) -> None:
+    """A page without a token explains how to sign in, wherever it is opened."""
     first, second = visit(own), visit(own)
-    first.page.goto(f"{own.url}/#code={code}")
-    expect(first.page.locator(".now-summary")).to_be_visible()
-    assert first.page.url == f"{own.url}/#/"
+    page = first.page
+    for address in ("/#/sessions", "/#/sessions/none", "/"):
+        page.goto(own.url + address)
+        expect(page.get_by_text("ao-dashboard", exact=True)).to_be_visible()
+        expect(page.get_by_role("navigation")).to_have_count(0)
+    printed = shell.run("ao-dashboard", "--print")
+    address = printed.stdout.strip()
+    assert re.fullmatch(rf"{own.url}/#code=[\w-]+", address), printed
+    code = address.partition("code=")[2]
+    page.goto(address)
+    expect(page.locator(".now-summary")).to_be_visible()
+    assert page.url == f"{own.url}/#/"
     assert first.context.cookies() == []
-    token, beyond = kept(first.page)
+    token, beyond = kept(page)
     assert token.startswith("page-") and token not in beyond
     assert not any(own.token in text for text in (token, beyond))
     assert not any(token in url or code in url for url in first.requests)
-    first.page.go_back()
-    assert code not in first.page.url
-    second.page.goto(f"{own.url}/#code={code}")
+    page.go_back()
+    assert code not in page.url
+    second.page.goto(address)
     expect(second.page.get_by_role("alert")).to_contain_text("was used before")
     assert second.page.evaluate("() => sessionStorage.length") == 0
 
 
-def test_tabs_share_the_token_and_keep_their_views(
-    own: RunningManager, visit: Open, api: Api
+HEAR = """() => {
+  window.heard = [];
+  const channel = new BroadcastChannel('agent-session-manager.token');
+  channel.onmessage = ({ data }) => window.heard.push(data);
+  channel.postMessage({ kind: 'asked' });
+}"""
+"""A script that asks for the token as the page does, and keeps each answer."""
+
+
+def test_tabs_of_one_origin_share_the_token(
+    own: RunningManager, visit: Open, api: Api, start_manager: Callable[..., RunningManager]
 ) -> None:
-    """A new tab gets the token from an open tab; a waiting tab gets it when another signs in."""
+    """A new tab gets the token from an open tab; a waiting tab gets it when another signs in.
+
+    A tab keeps its view. A page at another name or port asks in vain.
+    """
     create(api, "fix-login")
     append(api, "fix-login", *(says(f"number {number}") for number in range(1, 4)))
     link = f"{own.url}/#/sessions/fix-login/seq/2"
@@ -72,13 +86,22 @@ def test_tabs_share_the_token_and_keep_their_views(
     for page in (entered, waiting):
         expect(page.get_by_text("number 2", exact=True)).to_be_visible()
         assert page.url == link
+    others = []
+    for address in (own.url.replace("127.0.0.1", "localhost"), start_manager().url):
+        others.append(first.context.new_page())
+        others[-1].goto(address)
+        expect(others[-1].get_by_text("ao-dashboard", exact=True)).to_be_visible()
+        others[-1].evaluate(HEAR)
+    # A tab of the same origin that asks later gets its answer: so the others had their time.
     later = first.context.new_page()
     later.goto(link)
     expect(later.get_by_text("number 2", exact=True)).to_be_visible()
     assert kept(later)[0] == kept(entered)[0] and kept(later)[1] == ""
+    for page in others:
+        assert kept(page)[0] == "" and page.evaluate("() => window.heard") == [], page.url
     for page in (entered, waiting, later):
         page.close()
-    alone = first.context.new_page()
+    alone = others[0]
     alone.goto(link)
     expect(alone.get_by_text("ao-dashboard", exact=True)).to_be_visible()
     code = api.post("/dashboard/codes", {}).json["code"]
@@ -87,7 +110,7 @@ def test_tabs_share_the_token_and_keep_their_views(
     assert alone.url == f"{own.url}/#/sessions/fix-login/seq/3"
 
 
-def test_sign_out_signs_out_all_tabs_of_the_browser(
+def test_sign_out_signs_out_the_browser_and_no_other(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     create(api, "fix-login")
@@ -109,32 +132,12 @@ def test_sign_out_signs_out_all_tabs_of_the_browser(
     expect(other.page.get_by_role("link", name="fix-login")).to_be_visible()
     refused = api.call("DELETE", "/dashboard/tokens/own")
     assert refused.refusal == (404, "page_token_not_found")
-
-
-def test_other_origins_get_no_token(
-    own: RunningManager, visit: Open, start_manager: Callable[..., RunningManager]
-) -> None:
-    """A page at another name or port asks in vain, in its own channel and as the page would ask."""
-    entered = visit(own)
-    entered.enter()
-    beyond = start_manager()
-    for address in (own.url.replace("127.0.0.1", "localhost"), beyond.url):
-        other = entered.context.new_page()
-        other.goto(address)
-        expect(other.get_by_text("ao-dashboard", exact=True)).to_be_visible()
-        other.evaluate(
-            """() => {
-              window.heard = [];
-              const channel = new BroadcastChannel('agent-session-manager.token');
-              channel.onmessage = ({ data }) => window.heard.push(data);
-              channel.postMessage({ kind: 'asked' });
-            }"""
-        )
-        # A tab of the same origin that asks later gets its answer: so the others had their time.
-        beside = entered.context.new_page()
-        beside.goto(own.url)
-        expect(beside.get_by_role("navigation", name="Views")).to_be_visible()
-        assert kept(other)[0] == "" and other.evaluate("() => window.heard") == []
+    # An invalid token leads back to the page that explains how to sign in.
+    other.page.evaluate(
+        "() => { for (const key of Object.keys(sessionStorage)) sessionStorage[key] = 'x' }"
+    )
+    other.page.reload()
+    expect(other.page.get_by_text("ao-dashboard", exact=True)).to_be_visible()
 
 
 def test_next_server_on_the_port_gets_only_an_invalid_token(
@@ -190,23 +193,3 @@ def recording(port: int) -> Iterator[Recorder]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def test_ao_dashboard_prints_an_address_that_signs_in(
-    own: RunningManager, visit: Open, shell: Shell
-) -> None:
-    printed = shell.run("ao-dashboard", "--print")
-    address = printed.stdout.strip()
-    assert re.fullmatch(rf"{own.url}/#code=[\w-]+", address), printed
-    page = visit(own).page
-    page.goto(address)
-    expect(page.get_by_role("navigation", name="Views")).to_be_visible()
-
-
-def test_invalid_token_leads_back_to_the_sign_in_page(own: RunningManager, visit: Open) -> None:
-    page = visit(own).enter()
-    page.evaluate(
-        "() => { for (const key of Object.keys(sessionStorage)) sessionStorage[key] = 'x' }"
-    )
-    page.reload()
-    expect(page.get_by_text("ao-dashboard", exact=True)).to_be_visible()
