@@ -26,6 +26,7 @@ LONG = 3_000
 
 
 def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, api: Api) -> None:
+    """Its calls are folded, a subagent under the call that started it, and a next run follows."""
     create(api, "s")
     append(
         api,
@@ -45,7 +46,8 @@ def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, ap
         {"event_type": "something_new", "detail": "from a later version"},
         {"event_type": "session_stop", "reason": "completed", "exit_code": 0},
     )
-    page = visit(own).enter("#/sessions/s")
+    opened = visit(own)
+    page = opened.enter("#/sessions/s")
     expect(page.get_by_test_id("message").first.locator("strong")).to_have_text("it")
     answer = page.get_by_test_id("message").last
     expect(answer.get_by_role("heading", name="Done")).to_be_visible()
@@ -73,6 +75,55 @@ def test_session_is_shown_as_a_conversation(own: RunningManager, visit: Open, ap
     expect(calls.nth(1)).not_to_contain_text("Output")
     expect(calls.nth(2)).to_contain_text("no such directory")
     expect(page.get_by_text("something_new")).to_be_visible()
+
+    fill_with_subagent(api)
+    opened.go("#/sessions/lead")
+    outside = page.get_by_text("outside", exact=True)
+    expect(outside).to_be_visible()
+    inside = page.get_by_text("from inside")
+    expect(inside).to_have_count(0)
+    page.get_by_role("button", name="Subagent: ").click()
+    expect(inside).to_be_visible()
+    nested, beside = inside.bounding_box(), outside.bounding_box()
+    assert nested is not None and beside is not None
+    assert nested["x"] > beside["x"]
+
+    create(api, "resumed")
+    append(
+        api, "resumed", says("first answer"), {"event_type": "session_stop", "reason": "stopped"}
+    )
+    create(api, "child", parent_session_id="resumed", notify=True)
+    append(api, "child", {"event_type": "session_stop"})
+    opened.go("#/sessions/resumed")
+    gist, facts = page.get_by_test_id("gist"), page.get_by_test_id("facts")
+    expect(gist.get_by_test_id("state")).to_contain_text("stopped")
+    # The facts have the notices for the session until the run takes them.
+    expect(facts).to_contain_text("Notices1 not told yet (held until the next resume: stopped)")
+    api.post("/sessions/resumed/runs", {"take_notices": True})
+    expect(facts).not_to_contain_text("held until")
+    append(api, "resumed", says("second answer"))
+    expect(gist.get_by_test_id("state")).to_contain_text("running")
+    expect(page.get_by_test_id("message")).to_contain_text(["first answer", "second answer"])
+    expect(page.get_by_test_id("run-border").last).to_contain_text("2")
+
+
+def fill_with_subagent(api: Api) -> None:
+    create(api, "lead")
+    inside = {"parent_tool_use_id": "call-1"}
+    begin = {"event_type": "subagent_start", "subagent_id": "a", "description": "look around"}
+    end = {"event_type": "subagent_stop", "subagent_id": "a", "status": "completed"}
+    append(
+        api,
+        "lead",
+        call(1, "Task", {"description": "look around"}),
+        {**begin, **inside},
+        {**says("from inside"), **inside},
+        call(2, "Bash", {"command": "ls inside"}, **inside),
+        result(2, "Bash", "x", **inside),
+        {**end, **inside},
+        result(1, "Task", "found it"),
+        says("outside"),
+    )
 
 
 def is_at(page: Page, seq: int) -> None:
@@ -137,9 +188,10 @@ def test_very_long_session_can_be_jumped_in_and_renders_few_rows(
     assert page.get_by_test_id("event-row").count() < 200
 
 
-def test_end_is_followed_until_the_reader_scrolls_up(
+def test_events_that_arrive_do_not_move_the_reader(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
+    """The end is followed until the reader scrolls up. Events above are loaded out of sight."""
     create(api, "s")
     append(api, "s", *(says(f"number {number}") for number in range(1, 101)))
     page = visit(own).enter("#/sessions/s")
@@ -153,13 +205,8 @@ def test_end_is_followed_until_the_reader_scrolls_up(
     expect(page.get_by_test_id("to-end")).to_contain_text("30 new")
     expect_shown_as(page, TIMELINE, before, "30 new events")
 
-
-def test_events_loaded_above_do_not_move_the_reader(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
-    create(api, "s")
-    append(api, "s", *(says(f"number {number}\n\n" * 4) for number in range(1, 1001)))
-    page = visit(own).enter("#/sessions")
+    create(api, "long")
+    append(api, "long", *(says(f"number {number}\n\n" * 4) for number in range(1, 1001)))
     held: list[Route] = []
 
     def hold_above(route: Route) -> None:
@@ -169,8 +216,8 @@ def test_events_loaded_above_do_not_move_the_reader(
         else:
             route.continue_()
 
-    page.route("**/sessions/s/events?*", hold_above)
-    page.goto(f"{own.url}/#/sessions/s/seq/900")
+    page.route("**/sessions/long/events?*", hold_above)
+    page.goto(f"{own.url}/#/sessions/long/seq/900")
     is_at(page, 900)
     first_shown(page, TIMELINE)
     timeline = page.locator(TIMELINE)
@@ -185,60 +232,6 @@ def test_events_loaded_above_do_not_move_the_reader(
         arg=[TIMELINE, height],
     )
     expect_shown_as(page, TIMELINE, before, "events are loaded above")
-
-
-def test_resumed_run_appears_on_the_same_page(own: RunningManager, visit: Open, api: Api) -> None:
-    """The facts have the notices for the session until the run takes them."""
-    create(api, "s")
-    append(api, "s", says("first answer"), {"event_type": "session_stop", "reason": "stopped"})
-    create(api, "child", parent_session_id="s", notify=True)
-    append(api, "child", {"event_type": "session_stop"})
-    page = visit(own).enter("#/sessions/s")
-    gist = page.get_by_test_id("gist")
-    expect(gist.get_by_test_id("state")).to_contain_text("stopped")
-    facts = page.get_by_test_id("facts")
-    expect(facts).to_contain_text("Notices1 not told yet (held until the next resume: stopped)")
-    api.post("/sessions/s/runs", {"take_notices": True})
-    expect(facts).not_to_contain_text("held until")
-    append(api, "s", says("second answer"))
-    expect(gist.get_by_test_id("state")).to_contain_text("running")
-    expect(page.get_by_test_id("message")).to_contain_text(["first answer", "second answer"])
-    expect(page.get_by_test_id("run-border").last).to_contain_text("2")
-
-
-def test_subagents_are_folded_under_the_call_that_started_them(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
-    create(api, "s")
-    inside = {"parent_tool_use_id": "call-1"}
-    append(
-        api,
-        "s",
-        call(1, "Task", {"description": "look around"}),
-        {
-            "event_type": "subagent_start",
-            "subagent_id": "a",
-            "description": "look around",
-            **inside,
-        },
-        {**says("from inside"), **inside},
-        call(2, "Bash", {"command": "ls inside"}, **inside),
-        result(2, "Bash", "x", **inside),
-        {"event_type": "subagent_stop", "subagent_id": "a", "status": "completed", **inside},
-        result(1, "Task", "found it"),
-        says("outside"),
-    )
-    page = visit(own).enter("#/sessions/s")
-    outside = page.get_by_test_id("message").filter(has_text="outside")
-    expect(outside).to_be_visible()
-    shown = page.get_by_text("from inside")
-    expect(shown).to_have_count(0)
-    page.get_by_role("button", name="Subagent: ").click()
-    expect(shown).to_be_visible()
-    nested = page.get_by_text("from inside").bounding_box()
-    beside = page.get_by_text("outside", exact=True).bounding_box()
-    assert nested is not None and beside is not None
-    assert nested["x"] > beside["x"]
 
 
 def test_session_shows_what_it_changed_and_takes_messages(
