@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, Route, ViewportSize, expect
 
 from tests.browser.axe import expect_accessible
 from tests.browser.conftest import Visit
@@ -18,7 +18,9 @@ from tests.support.transcript_files import PROJECT, Transcript
 from tests.support.waiting import wait_for
 
 Open = Callable[..., Visit]
-PHONE = {"viewport": {"width": 390, "height": 780}, "has_touch": True}
+DESKTOP: ViewportSize = {"width": 1280, "height": 720}
+NARROW: ViewportSize = {"width": 390, "height": 780}
+PHONE = {"viewport": NARROW, "has_touch": True}
 LONG = "x = 1\n" * 4000
 
 
@@ -95,7 +97,9 @@ def expect_marked(page: Page, *words: str) -> None:
 
 
 def test_hit_opens_its_event_with_the_words_marked(history: RunningManager, visit: Open) -> None:
-    page = visit(history, permissions=["clipboard-read", "clipboard-write"]).enter()
+    """The text of others is shown as text: it is no HTML, and turns no other text around."""
+    opened = visit(history, permissions=["clipboard-read", "clipboard-write"])
+    page = opened.enter()
     open_search(page, "CONNECTION refused")
     expect(hits(page)).to_have_count(2)
     output = hits(page).filter(has_text="Bash output")
@@ -130,6 +134,11 @@ def test_hit_opens_its_event_with_the_words_marked(history: RunningManager, visi
     page.get_by_role("link", name="Search the thinking, too").click()
     hits(page).get_by_role("link").click()
     expect_marked(page, "tokenizer")
+    opened.go("#/search?q=hostile")
+    expect(hits(page).locator("mark")).to_have_text(["hostile"])
+    expect(hits(page)).to_contain_text(["<img src=x onerror=alert(1)> ⟨RLO⟩hostile"])
+    hits(page).get_by_role("link").click()
+    expect_marked(page, "hostile")
 
 
 def test_filters_and_order_stay_in_the_address(history: RunningManager, visit: Open) -> None:
@@ -161,10 +170,12 @@ def test_filters_and_order_stay_in_the_address(history: RunningManager, visit: O
     assert page.url.endswith("#/search?q=connection")
 
 
-def test_more_hits_are_loaded_and_malformed_queries_explained(
+def test_more_hits_are_loaded_and_what_is_missing_explained(
     history: RunningManager, visit: Open
 ) -> None:
-    page = visit(history).enter("#/search?q=deploy")
+    """A malformed query, an index that is behind, and a page without hits before the next one."""
+    opened = visit(history)
+    page = opened.enter("#/search?q=deploy")
     expect(hits(page)).to_have_count(30)
     expect(page.get_by_role("region", name="Sessions")).to_contain_text("16 more sessions")
     page.get_by_role("button", name="More hits").click()
@@ -181,20 +192,7 @@ def test_more_hits_are_loaded_and_malformed_queries_explained(
     page.get_by_role("link", name="Search for deplo*").click()
     expect(hits(page)).to_have_count(30)
 
-
-def test_hits_show_no_html_of_others(history: RunningManager, visit: Open) -> None:
-    page = visit(history).enter("#/search?q=hostile")
-    expect(hits(page).locator("mark")).to_have_text(["hostile"])
-    expect(hits(page)).to_contain_text(["<img src=x onerror=alert(1)> ⟨RLO⟩hostile"])
-    hits(page).get_by_role("link").click()
-    expect_marked(page, "hostile")
-
-
-def test_index_that_is_behind_and_a_cut_search_are_shown(
-    history: RunningManager, visit: Open
-) -> None:
-    """A page without hits is followed by the next one; the answers are real, but for two fields."""
-    page = visit(history).enter()
+    # The answers are real, but for two fields.
     empty: list[str] = []
 
     def change(route: Route) -> None:
@@ -206,8 +204,9 @@ def test_index_that_is_behind_and_a_cut_search_are_shown(
             found["newest"] = found["indexed_through"] + 3
         route.fulfill(response=answer, json=found)
 
+    opened.go("#/")
     page.route("**/search?*", change)
-    open_search(page, "deploy")
+    open_search(page, "shop")
     expect(hits(page)).to_have_count(10)
     expect(page.get_by_text("The index is 3 events behind")).to_be_visible()
     page.unroute("**/search?*")
@@ -283,12 +282,14 @@ def test_views_have_no_accessibility_problems(history: RunningManager, visit: Op
         f"beside/{Transcript(1).session_id}/{Transcript(2).session_id}?right=4": "5m 00s",
         f"beside/{Transcript(1).session_id}/{Transcript(2).session_id}/compare": "Last answers",
     }
-    for options in ({"color_scheme": "light"}, {**PHONE, "color_scheme": "dark"}):
-        opened = visit(history, **options)
-        page = opened.enter()
-        for view, words in shown.items():
-            opened.go(f"#/{view}")
-            expect(page.get_by_role("main")).to_contain_text(words)
+    opened = visit(history)
+    page = opened.enter()
+    for view, words in shown.items():
+        opened.go(f"#/{view}")
+        expect(page.get_by_role("main")).to_contain_text(words)
+        for scheme, viewport in (("light", DESKTOP), ("dark", NARROW)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(viewport)
             expect_accessible(page)
 
 
