@@ -37,29 +37,18 @@ def seqs_seen(page: Page) -> list[int]:
     return [int(seq) for seq in seqs]
 
 
-def test_list_shows_each_change_of_a_session_live(
+def test_run_is_followed_from_start_to_end_and_beyond(
     own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
 ) -> None:
-    page = visit(own).enter("#/sessions")
+    """The list shows each change of the session, and its page each event of the run."""
+    opened = visit(own, permissions=["clipboard-read", "clipboard-write"])
+    page = opened.enter("#/sessions")
     expect(page.get_by_test_id("empty")).to_be_visible()
-    start_detached(shell, "port-the-parser", started, gate)
+    session_id, _ = start_detached(shell, "port-the-parser", started, gate)
     line = page.get_by_test_id("session-row").filter(has_text="port-the-parser")
     expect(line.get_by_test_id("state")).to_contain_text("running")
-    gate.open()
-    expect(line.get_by_test_id("state")).to_contain_text("finished")
-    shell.run("ao-rename", "port-the-parser", "parser")
-    expect(page.get_by_test_id("session-row")).to_contain_text("parser")
-    shell.run("ao-clean", "parser", "--yes")
-    expect(page.get_by_test_id("session-row")).to_have_count(0)
-
-
-def test_session_page_follows_a_run_from_start_to_end(
-    own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
-) -> None:
-    session_id, _ = start_detached(shell, "x", started, gate)
-    page = visit(own, permissions=["clipboard-read", "clipboard-write"]).enter(
-        "#/sessions/" + session_id
-    )
+    line.get_by_role("link", name="port-the-parser").click()
+    page.wait_for_url(f"**/#/sessions/{session_id}")
     expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("running")
     expect(page.get_by_test_id("message").first).to_contain_text("hi")
     gate.open("the answer")
@@ -73,27 +62,32 @@ def test_session_page_follows_a_run_from_start_to_end(
     )
     page.get_by_role("button", name="Resume").click()
     shown = page.get_by_role("menuitem", name="Copy the command")
-    expect(shown).to_contain_text(f"cd {shell.directory} && ao-resume x")
+    expect(shown).to_contain_text(f"cd {shell.directory} && ao-resume port-the-parser")
+    opened.go("#/sessions")
+    expect(line.get_by_test_id("state")).to_contain_text("finished")
+    shell.run("ao-rename", "port-the-parser", "parser")
+    expect(page.get_by_test_id("session-row").get_by_role("link", name="parser")).to_be_visible()
+    expect(line).to_have_count(0)
+    shell.run("ao-clean", "parser", "--yes")
+    expect(page.get_by_test_id("session-row")).to_have_count(0)
 
 
 def test_stop_from_the_page_ends_the_agent(
-    own: RunningManager, visit: Open, shell: Shell, gate: Gate, started: Path
+    own: RunningManager, visit: Open, shell: Shell, api: Api, gate: Gate, started: Path
 ) -> None:
+    """The turn of a person cannot be stopped from the page."""
     session_id, pid = start_detached(shell, "x", started, gate)
-    page = visit(own).enter("#/sessions/" + session_id)
+    opened = visit(own)
+    page = opened.enter("#/sessions/" + session_id)
     page.get_by_role("button", name="Stop", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Stop run 1").click()
     wait_for(lambda: not is_alive(pid), "the agent has ended")
     expect(page.get_by_test_id("gist").get_by_test_id("state")).to_contain_text("stopped")
 
-
-def test_turn_of_a_person_cannot_be_stopped_from_the_page(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
     part = {"begins": True, "executor": "claude", "reason": "unknown"}
     lease = {"holder": "claude,\u202e pid 7"}
     api.post("/sessions/by-hand/history", {**part, "lease": lease, "events": []})
-    page = visit(own).enter("#/sessions/by-hand")
+    opened.go("#/sessions/by-hand")
     expect(page.get_by_test_id("gist")).to_contain_text("claude,⟨RLO⟩ pid 7")
     expect(page.get_by_role("button", name="Tell…")).to_have_count(0)
     expect(page.get_by_role("button", name="Stop")).to_have_count(0)
