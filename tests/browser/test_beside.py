@@ -87,16 +87,14 @@ def test_two_sessions_are_followed_beside_each_other(
     page.wait_for_url("**/#/sessions/one")
     expect_shown_as(page, "[data-testid=timeline]", before, "the other side was closed")
 
-
-def test_what_fails_on_one_side_stays_there(own: RunningManager, visit: Open, api: Api) -> None:
+    # A related session is offered, and any other one by its name.
     create(api, "base")
     append(api, "base", says("the base"))
     create(api, "retry", parent_session_id="base")
     append(api, "retry", says("the retry"), {"event_type": "session_stop"})
-    opened = visit(own, viewport=PHONE, color_scheme="dark")
-    page = opened.enter("#/sessions/base")
-
-    # A related session is offered, and any other one by its name.
+    page.set_viewport_size(PHONE)
+    opened.go("#/sessions/base")
+    expect(page.get_by_role("heading", level=1)).to_have_text("base")
     choose(page, "More acts", "Open beside…")
     finder = page.get_by_role("dialog", name="Open beside “base”")
     expect(finder.get_by_role("group", name="Related").get_by_role("option")).to_contain_text(
@@ -116,6 +114,7 @@ def test_what_fails_on_one_side_stays_there(own: RunningManager, visit: Open, ap
     expect_accessible(page)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
 
+    # What fails on one side stays there.
     def refuse(route: Route) -> None:
         body = '{"code": "event_damaged", "detail": "The session is damaged."}'
         route.fulfill(status=400, body=body, content_type="application/json")

@@ -185,26 +185,7 @@ def test_keys_answer_stop_select_and_mark(own: RunningManager, visit: Open, fill
     page.wait_for_url("**/#/sessions/lead")
 
 
-def test_end_is_seen_after_a_look_and_stays_unseen_if_wanted(
-    own: RunningManager, visit: Open, api: Api
-) -> None:
-    create(api, "fix-login", executor="claude")
-    append(api, "fix-login", says("Done."), ends())
-    page = visit(own).enter("#/sessions/fix-login")
-
-    def seen() -> int:
-        return int(api.get("/sessions/fix-login").json["session"]["seen_run"])
-
-    wait_for(lambda: seen() == 1, "the end is seen")
-    api.patch("/sessions/fix-login", {"seen_run": 0})
-    page.clock.install()
-    page.clock.run_for(10_000)
-    assert seen() == 0
-    page.get_by_role("link", name="Now").click()
-    expect(row(page, "fix-login")).to_be_visible()
-
-
-def test_page_is_empty_in_words_and_fills_itself(
+def test_page_is_empty_in_words_fills_and_is_seen(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
     page = visit(own, viewport=DESKTOP).enter()
@@ -224,6 +205,22 @@ def test_page_is_empty_in_words_and_fills_itself(
     expect(empty).to_contain_text("Everything is seen.")
     expect(page).to_have_title("Now – Agent Session Manager")
     picture(page, "now-empty")
+
+    # An end is seen after a look, and stays unseen if that is wanted.
+    create(api, "fix-login", executor="claude")
+    append(api, "fix-login", says("Done."), ends())
+    row(page, "fix-login").get_by_role("link", name="fix-login").click()
+
+    def seen() -> int:
+        return int(api.get("/sessions/fix-login").json["session"]["seen_run"])
+
+    wait_for(lambda: seen() == 1, "the end is seen")
+    api.patch("/sessions/fix-login", {"seen_run": 0})
+    page.clock.install()
+    page.clock.run_for(10_000)
+    assert seen() == 0
+    page.get_by_role("link", name="Now").click()
+    expect(row(page, "fix-login")).to_be_visible()
 
 
 def test_bell_tells_what_needs_the_person(own: RunningManager, visit: Open, api: Api) -> None:

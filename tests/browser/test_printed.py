@@ -29,8 +29,13 @@ PRINTED_OR_TOLD = """() =>
 """
 
 
-def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, api: Api) -> None:
-    """The session has a command, pictures, folded rows and a compaction; all must be printed."""
+def test_whole_session_is_shown_printed_and_exported(
+    own: RunningManager, visit: Open, api: Api, tmp_path: Path
+) -> None:
+    """The session has a command, pictures, folded rows and a compaction; all must be printed.
+
+    The exported file is a page that runs nothing.
+    """
     command = ["sh", "-c", "echo 'whole' $HOME"]
     create(api, "s", executor="command", spec={"executor": "command", "command": command})
     svg = "PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
@@ -56,7 +61,8 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
         *(says(f"number {number}") for number in range(9, 250)),  # more than the page has loaded
         says("long " * 5000 + "and its end"),
     )
-    page = visit(own).enter("#/sessions/s/seq/1")
+    opened = visit(own)
+    page = opened.enter("#/sessions/s/seq/1")
     expect(page.locator("[data-testid=event-row][data-seq='1']")).to_be_in_viewport()
     expect(page.get_by_text("Started without a prompt.")).to_be_visible()
     expect(page.get_by_test_id("program")).to_have_text("sh -c 'echo '\\''whole'\\'' $HOME'")
@@ -94,34 +100,30 @@ def test_whole_session_is_shown_and_printed(own: RunningManager, visit: Open, ap
             assert shown in paper, shown
         expect(page.get_by_test_id("printed")).to_have_count(0)
 
-
-def test_exported_file_is_a_page_that_runs_nothing(
-    own: RunningManager, visit: Open, api: Api, tmp_path: Path
-) -> None:
-    create(api, "s")
+    create(api, "x")
     image = {"type": "image", "source": {"media_type": "image/png", "data": PIXEL}}
     append(
         api,
-        "s",
+        "x",
         says("Look.</div><script>document.title = 'ran'</script><img src=x onerror=alert(1)>"),
         call(1, "Read", {"file_path": "a.png"}),
         result(1, "Read", [image]),
     )
-    visited = visit(own)
-    page = visited.enter("#/sessions/s")
+    opened.go("#/sessions/x")
+    expect(page.get_by_role("heading", level=1)).to_have_text("x")
     for label, ending in (("Markdown", "md"), ("HTML", "html")):
         choose(page, "More acts", "Export…")
         with page.expect_download() as found:
             page.get_by_role("dialog").get_by_role("button", name=label).click()
-        assert found.value.suggested_filename == f"session-s.{ending}"
+        assert found.value.suggested_filename == f"session-x.{ending}"
         found.value.save_as(tmp_path / f"x.{ending}")
         expect(page.get_by_role("dialog")).to_have_count(0)
-    assert (tmp_path / "x.md").read_text().startswith("# `s`\n")
-    shown = visited.context.new_page()
+    assert (tmp_path / "x.md").read_text().startswith("# `x`\n")
+    shown = opened.context.new_page()
     problems: list[str] = []
     shown.on("console", lambda message: problems.append(message.text))
     shown.goto(f"{(tmp_path / 'x.html').as_uri()}#e2")
     expect(shown.locator("#e1")).to_contain_text("Look.</div><script>")
     shown.locator("#e2 summary").click()
     shown.wait_for_function("() => document.querySelector('#e2 img').naturalWidth === 2")
-    assert (shown.title(), problems) == ("s", [])
+    assert (shown.title(), problems) == ("x", [])
