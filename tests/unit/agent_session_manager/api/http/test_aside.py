@@ -108,15 +108,17 @@ async def _post_hostile_bodies(directory: Path) -> None:
     async with Manager.open(store) as manager:
         app = build_app(manager, instance="i", token="t" * 43)
         await asked(app, "POST", "/sessions", b'{"session_id":"s","session_name":"s"}')
+        routes = list(ROUTES.items())
         for value in hostile_values():
             effort = Effort()
             Masking(effort=effort).value(value)
             assert effort.steps > 4 * STEPS_AT_ONCE
-            for (method, path), make in ROUTES.items():
+            for (method, path), make in routes:
                 body = json.dumps(make(value), separators=(",", ":")).encode()
                 assert len(body) <= MAX_BODY_BYTES
                 turns = await turns_until_answered(app, method, path, body)
                 assert turns >= effort.steps // (2 * STEPS_AT_ONCE), (path, turns, effort.steps)
+            routes = routes[:1]  # all routes mask one value, and one route masks all
 
 
 def test_caller_with_many_bodies_does_not_block_others() -> None:
