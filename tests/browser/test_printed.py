@@ -101,13 +101,13 @@ def test_whole_session_is_shown_printed_and_exported(
         expect(page.get_by_test_id("printed")).to_have_count(0)
 
     create(api, "x")
-    image = {"type": "image", "source": {"media_type": "image/png", "data": PIXEL}}
+    pixel = {"type": "image", "source": {"media_type": "image/png", "data": PIXEL}}
     append(
         api,
         "x",
         says("Look.</div><script>document.title = 'ran'</script><img src=x onerror=alert(1)>"),
         call(1, "Read", {"file_path": "a.png"}),
-        result(1, "Read", [image]),
+        result(1, "Read", [pixel]),
     )
     opened.go("#/sessions/x")
     expect(page.get_by_role("heading", level=1)).to_have_text("x")
@@ -119,11 +119,11 @@ def test_whole_session_is_shown_printed_and_exported(
         found.value.save_as(tmp_path / f"x.{ending}")
         expect(page.get_by_role("dialog")).to_have_count(0)
     assert (tmp_path / "x.md").read_text().startswith("# `x`\n")
-    shown = opened.context.new_page()
+    file = opened.context.new_page()
     problems: list[str] = []
-    shown.on("console", lambda message: problems.append(message.text))
-    shown.goto(f"{(tmp_path / 'x.html').as_uri()}#e2")
-    expect(shown.locator("#e1")).to_contain_text("Look.</div><script>")
-    shown.locator("#e2 summary").click()
-    shown.wait_for_function("() => document.querySelector('#e2 img').naturalWidth === 2")
-    assert (shown.title(), problems) == ("x", [])
+    file.on("console", lambda message: problems.append(message.text))
+    file.goto(f"{(tmp_path / 'x.html').as_uri()}#e2")
+    expect(file.locator("#e1")).to_contain_text("Look.</div><script>")
+    file.locator("#e2 summary").click()
+    file.wait_for_function("() => document.querySelector('#e2 img').naturalWidth === 2")
+    assert (file.title(), problems) == ("x", [])
