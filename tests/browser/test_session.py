@@ -188,10 +188,9 @@ def test_very_long_session_can_be_jumped_in_and_renders_few_rows(
     assert page.get_by_test_id("event-row").count() < 200
 
 
-def test_events_that_arrive_do_not_move_the_reader(
+def test_end_is_followed_until_the_reader_scrolls_up(
     own: RunningManager, visit: Open, api: Api
 ) -> None:
-    """The end is followed until the reader scrolls up. Events above are loaded out of sight."""
     create(api, "s")
     append(api, "s", *(says(f"number {number}") for number in range(1, 101)))
     page = visit(own).enter("#/sessions/s")
@@ -205,8 +204,13 @@ def test_events_that_arrive_do_not_move_the_reader(
     expect(page.get_by_test_id("to-end")).to_contain_text("30 new")
     expect_shown_as(page, TIMELINE, before, "30 new events")
 
-    create(api, "long")
-    append(api, "long", *(says(f"number {number}\n\n" * 4) for number in range(1, 1001)))
+
+def test_events_loaded_above_do_not_move_the_reader(
+    own: RunningManager, visit: Open, api: Api
+) -> None:
+    create(api, "s")
+    append(api, "s", *(says(f"number {number}\n\n" * 4) for number in range(1, 1001)))
+    page = visit(own).enter("#/sessions")
     held: list[Route] = []
 
     def hold_above(route: Route) -> None:
@@ -216,8 +220,8 @@ def test_events_that_arrive_do_not_move_the_reader(
         else:
             route.continue_()
 
-    page.route("**/sessions/long/events?*", hold_above)
-    page.goto(f"{own.url}/#/sessions/long/seq/900")
+    page.route("**/sessions/s/events?*", hold_above)
+    page.goto(f"{own.url}/#/sessions/s/seq/900")
     is_at(page, 900)
     first_shown(page, TIMELINE)
     timeline = page.locator(TIMELINE)
