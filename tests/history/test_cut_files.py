@@ -108,9 +108,8 @@ def test_file_cut_at_any_byte_and_completed_is_the_whole(
     assert len(whole[0]) >= 2 and len(whole[1]) >= 1, whole
     places = set(range(1, len(content), campaign.count(short=11, long=1)))
     for place, byte in enumerate(content):
-        if (
-            byte in b"\n\\" or byte >= 0x80
-        ):  # a line ends, an escape begins, or a character continues
+        # A line ends, an escape begins, or it is a part of a character.
+        if byte in b"\n\\" or byte >= 0x80:
             places.update(range(place - 1, place + 3))
     for end in sorted(places & set(range(1, len(content)))):
         found: Found = ({}, {})
