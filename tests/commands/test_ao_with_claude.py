@@ -215,7 +215,7 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     started: Path,
     gate: Gate,
 ) -> None:
-    """After `/new` and `/clear`, as after `/reset`, Claude Code continues under a new id.
+    """After `/new`, `/clear` and `/reset`, Claude Code continues under a new id.
 
     If one is sent with `ao-send`, it has its effect after the turn. What a person adds to the new
     conversation is imported into the same session.
@@ -236,12 +236,13 @@ def test_cleared_conversation_is_resumed_under_its_new_id(
     assert claude.run("ao-send", "x", "-p", "/clear") == Ended(DONE, "sent to x\n", "")
     gate.open()
     assert running.end().exit_code == DONE
+    assert claude.run("ao-resume", "x", "-p", "/reset") == Ended(DONE, "", "")
     session = session_of(claude)
     assert session["reason"] == "completed"
     request = asked("It is a swift.")
     events = events_of(records, session["session_id"])
     moved = [e["conversation_id"] for e in events if e["event_type"] == "conversation"]
-    assert len({session["session_id"], *moved}) == 3
+    assert len({session["session_id"], *moved}) == 4
     assert request["headers"]["x-claude-code-session-id"] == moved[-1]
     assert "Done." not in json.dumps(request["body"]["messages"])
     left = own_home / ".claude" / "projects"

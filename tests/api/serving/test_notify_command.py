@@ -102,10 +102,13 @@ def test_project_is_stored_as_sessions_store_theirs(tmp_path: Path) -> None:
         (("--command", "true", "--secret-file", "/x"), "--secret-file is for a webhook only"),
         (("--command", "true", "--project", "~unknown-user/x"), "--project ~unknown-user/x"),
         (("--command", "true", "--allow-http"), "--allow-http is for a webhook only"),
-        (("--webhook-file", "/nonexistent"), "cannot read /nonexistent"),
+        (("--webhook-file", "/proc/nonexistent"), "cannot read /proc/nonexistent"),
         (("--webhook-file", "x", "--command", "true"), "one of --command, --webhook and"),
         (("--webhook", "http://example.com/x"), "--allow-http"),
-        (("--webhook", "https://example.com", "--secret-file", "/nonexistent"), "/nonexistent"),
+        (
+            ("--webhook", "https://example.com", "--secret-file", "/proc/nonexistent"),
+            "/proc/nonexistent",
+        ),
         (("--webhook", "https://example.com", "--format", "xml"), "xml"),
     ],
 )

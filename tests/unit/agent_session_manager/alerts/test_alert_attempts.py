@@ -105,7 +105,7 @@ def test_command_is_not_interpreted_by_a_shell() -> None:
         ("echo no; exit 3", "exit code 3: no"),
         ("printf 'a\\033[31m\\nb' >&2; exit 1", "exit code 1: a\\u001b[31m b"),
         ("kill -9 $$", "ended by signal 9"),
-        ("exec /nonexistent/x", "exit code 127: "),
+        ("exec /proc/nonexistent/x", "exit code 127: "),
     ],
 )
 def test_failure_of_a_command_is_explained(script: str, answer: str) -> None:
@@ -127,9 +127,9 @@ def test_command_may_end_without_reading_its_stdin() -> None:
 
 
 def test_missing_program_is_a_failure() -> None:
-    outcome = send(command=("/nonexistent/program", "x"))
+    outcome = send(command=("/proc/nonexistent/program", "x"))
     assert outcome.error is not None
-    assert outcome.error.startswith("'/nonexistent/program' cannot be started: ")
+    assert outcome.error.startswith("'/proc/nonexistent/program' cannot be started: ")
 
 
 def test_output_of_a_command_is_bounded() -> None:
@@ -265,7 +265,7 @@ def test_local_webhook_ignores_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ALL_PROXY", "socks5://127.0.0.1:1", "socksio"),
         ("ALL_PROXY", "gopher://me:password@127.0.0.1:1", "gopher"),
         ("ALL_PROXY", "http://127.0.0.1:x", "proxy settings"),
-        ("SSL_CERT_FILE", "/nonexistent", "No such file"),
+        ("SSL_CERT_FILE", "/proc/nonexistent", "No such file"),
     ],
 )
 def test_wrong_environment_is_explained(
