@@ -211,6 +211,22 @@ def test_stopping_a_run_that_has_ended_does_nothing() -> None:
     assert run(act()) == 0
 
 
+def test_spared_process_and_its_children_belong_to_no_run() -> None:
+    """As the supervisor and the agent of a session that this run has started."""
+    nested = "sh -c 'tail -f /dev/null & echo leaf $!; wait' & echo inner $!; wait"
+    with subprocess.Popen(["sh", "-c", nested], stdout=subprocess.PIPE, text=True) as outer:
+        assert outer.stdout is not None
+        pids = dict(outer.stdout.readline().split() for _ in range(2))
+        inner, leaf = int(pids["inner"]), int(pids["leaf"])
+        program = psutil.Process(outer.pid)
+        all_of_it = RunProcesses(program, "no marker").find()
+        with_spared = RunProcesses(program, "no marker", lambda: frozenset({inner})).find()
+        for pid in (outer.pid, inner, leaf):  # a shell ends only after its child
+            os.kill(pid, signal.SIGKILL)
+    assert {process.pid for process in all_of_it} == {outer.pid, inner, leaf}
+    assert with_spared == {program}
+
+
 def test_reused_pid_is_not_a_process_of_the_run() -> None:
     async def act() -> tuple[set[psutil.Process], int | None]:
         async with Beacon.open() as beacon:
