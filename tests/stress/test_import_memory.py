@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.sql.search.index_process import IndexProcess
+from agent_session_manager.sql.search.sqlite_file import index_path
 from agent_shared.sqlite_url import sqlite_url
 from tests.stress.scene import Scene
 from tests.support.campaign import Campaign
@@ -119,14 +120,18 @@ def test_long_lines_and_files_need_little_memory(campaign: Campaign, scene: Scen
 def peak_of_indexing(scene: Scene) -> int:
     """Return the largest memory of an index process that indexes everything from the beginning."""
     scene.manager.stop()
-    for file in scene.state_dir.glob("search.db*"):
-        file.unlink()
-    process = IndexProcess(sqlite_url(scene.state_dir / "sessions.db"))
+    database = scene.state_dir / "sessions.db"
+    index = index_path(database)
+    index.unlink()
+    for beside in index.parent.glob(f"{index.name}-*"):
+        beside.unlink()
+    process = IndexProcess(sqlite_url(database))
     try:
         steps = 1
         while (step := process.index_some()) is not None and step.has_more:
             steps += 1
-        assert step is not None and step.through > 0 and steps > 1
+        assert step is not None and step.through > 0
+        assert steps > 1
         return peak_megabytes(process.pid)
     finally:
         process.close()
