@@ -25,7 +25,7 @@ ALWAYS = {
         "sqlalchemy",
     ),
     *("yaml", "httpx._client", "httpcore", "email", "http", "urllib.request"),
-    *("importlib.metadata", "tempfile", "zipfile"),
+    *("importlib.metadata", "tempfile", "zipfile", "zoneinfo"),
 }
 """Left out by each program."""
 SHORT = {"asyncio", "ssl", "sqlite3", "ctypes"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .environment import variables
 
@@ -19,6 +18,8 @@ def zone_name(localtime: Path = LOCALTIME) -> str | None:
     The name is that of `TZ`, else of the link at `localtime`, if that zone has the offset of local
     time.
     """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # late: most commands need no names
+
     with suppress(OSError, ValueError, ZoneInfoNotFoundError):
         given = variables().get("TZ")
         name = str(localtime.readlink()).partition(_ZONES)[2] if given is None else given
