@@ -37,9 +37,9 @@ def end_runs(state_dir: Path) -> None:
     """Kill the supervisors of this state directory and their runs; remove the files of the runs."""
     for entry in list_registered(state_dir):
         if entry.is_supervised:
-            _kill(psutil.Process(entry.run.pid))
+            _kill(entry.run.pid)
         for process in RunProcesses(None, entry.run.marker).find():
-            _kill(process)
+            _kill(process.pid)
         entry.path.unlink(missing_ok=True)
         for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
             left.unlink(missing_ok=True)
@@ -52,13 +52,14 @@ def end_noted_imports(state_dir: Path) -> None:
             given = process.environ().get("AGENT_ORCHESTRATOR_STATE_DIR")
             is_import = {"--noted", HOOK.name} & {Path(word).name for word in process.cmdline()}
             if given == str(state_dir) and is_import:
-                _kill(process)
+                _kill(process.pid)
 
 
-def _kill(process: psutil.Process) -> None:
+def _kill(pid: int) -> None:
+    """Kill a process, unless it has ended by itself."""
     with suppress(psutil.NoSuchProcess):
-        process.kill()
-        wait_for(lambda: not is_alive(process.pid), "the process is dead")
+        psutil.Process(pid).kill()
+        wait_for(lambda: not is_alive(pid), "the process is dead")
 
 
 def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
@@ -71,7 +72,7 @@ def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
 def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
     """Kill the supervisor of a session's run with SIGKILL, so that it cannot clean up."""
     run = supervisor_of(state_dir, session_id)
-    _kill(psutil.Process(run.pid))
+    _kill(run.pid)
     return run
 
 
@@ -79,5 +80,6 @@ def stop_manager(state_dir: Path) -> None:
     """Stop all managers that commands have started with this state directory."""
     managers = find_managers(state_dir) if state_dir.exists() else []
     for manager in managers:
-        os.kill(manager.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ends at this moment
+            os.kill(manager.pid, signal.SIGTERM)
     wait_for(lambda: not any(is_alive(m.pid) for m in managers), "the managers end")

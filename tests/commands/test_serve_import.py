@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -33,8 +34,11 @@ def child_of(manager: RunningManager, *but: int) -> psutil.Process:
     """Return the import of a manager, once it follows."""
 
     def look() -> psutil.Process | None:
-        found = (each for each in psutil.Process(manager.pid).children() if each.pid not in but)
-        return next((each for each in found if "--watch" in each.cmdline()), None)
+        for each in psutil.Process(manager.pid).children():
+            with suppress(psutil.NoSuchProcess):
+                if each.pid not in but and "--watch" in each.cmdline():
+                    return each
+        return None
 
     return wait_for(look, "the manager has a child")
 

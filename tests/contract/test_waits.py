@@ -42,6 +42,7 @@ SHORT_WAITS = {
     "stress/test_long_day.py": "looks at intervals",
     "unit/agent_orchestrator/client/test_loopback.py": "a server that never answers",
     "unit/agent_orchestrator/runs/test_delivery.py": "a server that never answers",
+    "unit/support/test_forked_program.py": "a second thread that may not enter",
 }
 CLOCKS = {"monotonic", "perf_counter", "process_time", "thread_time"}
 COMPUTE = {

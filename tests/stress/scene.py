@@ -50,8 +50,10 @@ class Supervision:
     lifeline: Connection
 
     def kill(self) -> None:
+        """Kill the supervisor, unless it has ended: its run may end just before the kill."""
         assert self.started.pid is not None  # it was started
-        os.killpg(self.started.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(self.started.pid, signal.SIGKILL)
 
     def has_ended(self) -> bool:
         """Return whether the supervisor has ended already."""

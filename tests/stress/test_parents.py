@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,7 +13,7 @@ from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_manager
 from tests.commands.processes import is_alive
 from tests.commands.shell import DONE, Shell
-from tests.stress.scene import FAMILY, Scene, pids_in
+from tests.stress.scene import FAMILY, Scene, kill, pids_in
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_manager import ForkedManager
@@ -73,8 +71,7 @@ def ended_later() -> Iterator[Callable[[int], None]]:
     pids: list[int] = []
     yield pids.append
     for pid in pids:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
+        kill(pid)
 
 
 @pytest.fixture

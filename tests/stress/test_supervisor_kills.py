@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from contextlib import suppress
@@ -17,6 +18,7 @@ from agent_orchestrator.runs.registry import RegisteredRun
 from tests.commands.shell import DONE, FAILED, Ended
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene, Supervision
 from tests.support.campaign import Campaign, spread
+from tests.support.forking import forking
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.short_leases]
@@ -60,6 +62,18 @@ def test_killed_supervisor_leaves_true_record_and_no_process(
     campaign.tell(f"running after the kill: {spread(running)}")
     longest = SHORT_LEASE_SECONDS + TICK_SECONDS + SLACK_SECONDS
     campaign.limit("seconds that a killed run was `running`", max(running), longest)
+
+
+def test_kill_of_an_ended_supervisor_is_no_error() -> None:
+    """A random kill may come when the run has just ended."""
+    lifeline, held = forking().Pipe(duplex=False)
+    started = forking().Process(target=os.setsid)
+    started.start()
+    held.close()
+    supervisor = Supervision(started=started, lifeline=lifeline)
+    started.join(WATCHDOG_SECONDS)
+    supervisor.kill()
+    supervisor.wait()
 
 
 def _killed_with_many_events(campaign: Campaign, scene: Scene, name: str, chance: Random) -> Killed:

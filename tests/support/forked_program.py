@@ -19,10 +19,12 @@ import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from threading import RLock
+from typing import TypeVar
 
 from tests.support.environment import BIN, scrubbed_environment
 
@@ -225,7 +227,22 @@ class _Zygote:
         return client
 
 
-@cache
+T = TypeVar("T")
+
+
+def once(make: Callable[[], T]) -> Callable[[], T]:
+    """Return a function that calls `make` once, also if several threads call it at once."""
+    lock = RLock()
+    made = cache(make)
+
+    def get() -> T:
+        with lock:
+            return made()
+
+    return get
+
+
+@once
 def _directory() -> Path:
     """Make the directory of the sockets, with the programs that ask for forks."""
     directory = Path(tempfile.mkdtemp(prefix="zygote-"))
@@ -237,11 +254,11 @@ def _directory() -> Path:
     return directory
 
 
-@cache
+@once
 def _zygote() -> _Zygote:
     return _Zygote(_directory() / "socket")
 
 
-@cache
+@once
 def _managers() -> _Zygote:
     return _Zygote(_directory() / "managers", "--managers")

@@ -9,14 +9,17 @@ import socket
 import subprocess
 import sys
 from array import array
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import psutil
 import pytest
 
 from tests.support import forked_program
 from tests.support.environment import scrubbed_environment
-from tests.support.forked_program import ForkedProgram, can_fork
+from tests.support.forked_program import ForkedProgram, can_fork, once
 from tests.support.network_namespace import holder_of, network_namespace
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for
 
@@ -173,3 +176,18 @@ def test_forked_program_joins_the_network_of_its_neighbour(tmp_path: Path) -> No
         assert inside == (f"{Path(f'/proc/{holder}/ns/net').readlink()}\n".encode(), b"")
     outside = ForkedProgram([str(script)], environment={}, directory=tmp_path)
     assert outside.communicate(timeout=WATCHDOG_SECONDS)[0] != inside[0]
+
+
+def test_threads_that_need_a_zygote_at_once_start_one() -> None:
+    two_make, made = Barrier(2), []
+
+    @once
+    def make() -> object:
+        made.append(object())
+        with suppress(BrokenBarrierError):  # the time is up: no other thread makes one
+            two_make.wait(0.2)
+        return made[-1]
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.submit(make), threads.submit(make)
+    assert [first.result(), second.result()] == [*made, *made]
