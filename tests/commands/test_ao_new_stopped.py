@@ -100,26 +100,22 @@ def test_ctrl_c_stops_the_run_and_leaves_no_process_of_it(
     assert resumed == Ended(DONE, "again\n", "")
 
 
-@pytest.mark.parametrize("end", ["stop", "program", "supervisor", "timeout"])
+SLEEPER = 'echo progress; echo careful >&2; echo $$ >>"$0"; sleep 600'
+"""A program that has printed something when its pid is in the file."""
+
+
+@pytest.mark.parametrize("end", ["stop", "program", "supervisor"])
 def test_output_is_kept_however_the_run_ends(
     shell: Shell, started: Path, records: ManagerClient, end: str
 ) -> None:
-    program = [
-        "sh",
-        "-c",
-        'echo $$ >>"$0"; echo progress; echo careful >&2; sleep 600',
-        str(started),
-    ]
-    limit = ("--timeout", "3") if end == "timeout" else ()
-    ended = shell.run("ao-new", "x", "--detach", *limit, "--executor", "command", "--", *program)
+    program = ("--executor", "command", "--", "sh", "-c", SLEEPER, str(started))
+    ended = shell.run("ao-new", "x", "--detach", *program)
     with shell.on_terminal("ao-logs", "x", "--follow") as terminal:
         terminal.shows("assistant\n    progress\n")
         terminal.shows("stderr\n    careful\n")
-    (pid,) = pids_in(started) or []
+    (pid,) = wait_for(lambda: pids_in(started), "the program has printed everything")
     if end == "stop":
         shell.run("ao-stop", "x")
-    elif end == "timeout":
-        shell.run("ao-wait", "x")
     elif end == "program":
         os.kill(pid, signal.SIGKILL)
         shell.run("ao-wait", "x")
@@ -127,11 +123,25 @@ def test_output_is_kept_however_the_run_ends(
         kill_supervisor(shell.state_dir, ended.stdout.strip())
         shell.run("ao-stop", "x")
     assert shell.run("ao-get-result", "x") == Ended(DONE, "progress\n", "")
-    assert records.get_session(ended.stdout.strip())["reason"] == {
-        "stop": "stopped",
-        "program": "failed",
-        "supervisor": "lost",
-    }.get(end, end)
+    assert (
+        records.get_session(ended.stdout.strip())["reason"]
+        == {
+            "stop": "stopped",
+            "program": "failed",
+            "supervisor": "lost",
+        }[end]
+    )
+
+
+def test_output_before_the_time_limit_is_kept(shell: Shell, started: Path) -> None:
+    program = ("--executor", "command", "--", "sh", "-c", SLEEPER, str(started))
+    limits = iter(["0.5", "2", "8", "32", "128"])
+    while not pids_in(started):  # the time was up before the program had printed everything
+        limit = next(limits)
+        shell.run("ao-new", f"x-{limit}", "--timeout", limit, *program)
+    status = shell.run("ao-status", f"x-{limit}", "--json")
+    assert status.json["reason"] == "timeout"
+    assert shell.run("ao-get-result", f"x-{limit}") == Ended(DONE, "progress\n", "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
