@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from functools import cache
 from itertools import accumulate, chain
 
 from agent_session_manager.search.match import Match
@@ -18,7 +19,6 @@ _FACET = "="
 _MAX_PLACE = 16_383
 _MAX_BYTES = 900_000
 """Maximum size of the words at all places; PostgreSQL allows 1 MB with humps and facets."""
-_PLACES = [f":{place} " for place in range(1, _MAX_PLACE + 1)]
 
 
 BLOCK_BITS = (14, 17, 20, 23)
@@ -35,9 +35,15 @@ def to_tsvector(text: str, facets: str, blocks: Iterable[str] = ()) -> str:
     words = indexed.body_words()
     if not indexed.body.isascii():
         words = _limited(words)
-    placed = "".join(chain.from_iterable(zip(words, _PLACES, strict=False)))
+    placed = "".join(chain.from_iterable(zip(words, _places(), strict=False)))
     marked = [_FACET + facet for facet in (*facets.split(), *blocks)]
     return f"{placed}{indexed.humps} {' '.join(marked)}"
+
+
+@cache
+def _places() -> list[str]:
+    """Return the texts of all places. They take 1 MB, which no manager on SQLite needs."""
+    return [f":{place} " for place in range(1, _MAX_PLACE + 1)]
 
 
 def blocks_of(number: int) -> list[str]:
