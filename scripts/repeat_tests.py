@@ -1,6 +1,7 @@
 """Run the whole suite several times, in a new order each time: `make repeat RUNS=5 BUSY=8`.
 
-BUSY is the number of busy loops that run at the same time. With SLOW=1 the processes of the suite
+BUSY is the number of busy loops that run at the same time, in a session of their own, like the work
+of another user: Linux divides the processors among sessions. With SLOW=1 the processes of the suite
 are paused for half of the time. Each run prints one line: its seed, exit code, time, and the last
 line of pytest. Logs are in `build/repeat`.
 """
@@ -106,13 +107,12 @@ def main() -> int:
     )
     options = parser.parse_args()
     LOGS.mkdir(parents=True, exist_ok=True)
-    busy = [sys.executable, "-c", "while True: pass"]
-    loops = [subprocess.Popen(busy) for _ in range(options.busy)]
+    busy = "while :; do :; done & " * options.busy + "wait"
+    loops = subprocess.Popen(["sh", "-c", busy], start_new_session=True)
     try:
         codes = [run_once(is_slow=options.slow) for _ in range(options.runs)]
     finally:
-        for loop in loops:
-            loop.kill()
+        os.killpg(loops.pid, signal.SIGKILL)
     return int(any(codes))
 
 
