@@ -56,7 +56,7 @@ def end_noted_imports(state_dir: Path) -> None:
 
 
 def _kill(pid: int) -> None:
-    """Kill a process, unless it has ended by itself."""
+    """Kill a process, unless it has already ended."""
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
         wait_for(lambda: not is_alive(pid), "the process is dead")
