@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from agent_session_manager.api.app import openapi
+from agent_session_manager.api.earlier.routes import LAST_DAY
 from tests.api.earlier.conftest import PAGE
 from tests.api.earlier.earlier_events import AT, event, events_of, send, session_of
 from tests.support.api import Api
@@ -17,6 +19,7 @@ from tests.support.manager import RunningManager
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS
 
+GUIDE = Path(__file__).parents[3] / "docs/how-to/migrate-from-the-earlier-system.md"
 S_FIELDS = [
     "session_id",
     "session_name",
@@ -243,6 +246,19 @@ def test_routes_are_described_as_deprecated() -> None:
         if operation.get("deprecated")
     ]
     assert sorted(deprecated) == sorted(ROUTES)
+
+
+def test_answers_have_the_last_day_of_the_routes(earlier: Api, new_id: Callable[[], str]) -> None:
+    session_id = new_id()
+    answers = [
+        earlier.post("/events", event(session_id, "session_start")),
+        earlier.get(f"/events/{session_id}"),
+        earlier.patch(f"/sessions/{session_id}/metadata", {"session_name": new_id()}),
+    ]
+    assert [answer.headers.get("sunset") for answer in answers] == [
+        "Fri, 31 Dec 2027 00:00:00 GMT"
+    ] * len(ROUTES)
+    assert f"after {LAST_DAY:%d %B %Y}" in GUIDE.read_text()
 
 
 @each_row(("method", "path"), ROUTES)

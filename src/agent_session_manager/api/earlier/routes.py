@@ -1,14 +1,16 @@
 """The routes that clients of the earlier system call.
 
-Deprecated from the first day. They will be removed together with `websocket.py`, their tests and
-`docs/how-to/migrate-from-the-earlier-system.md`. This module only translates requests and
-responses: the code behind the other routes stores and decides everything.
+Deprecated from the first day. They will be removed after `LAST_DAY`, together with `websocket.py`,
+their tests and `docs/how-to/migrate-from-the-earlier-system.md`. This module only translates
+requests and responses: the code behind the other routes stores and decides everything.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import orjson
@@ -37,7 +39,24 @@ from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateSession, OpenRun, UpdateSession
 from agent_session_manager.store.queries import EventFilter, EventPage
 
-router = APIRouter(route_class=JsonRoute, tags=["earlier clients"], deprecated=True)
+LAST_DAY = datetime(2027, 12, 31, tzinfo=UTC)
+
+
+class EarlierRoute(JsonRoute):
+    """A route whose answers have the header `Sunset` (RFC 8594): the last day that it is served."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def with_last_day(request: Request) -> Response:
+            response = await handle(request)
+            response.headers["Sunset"] = format_datetime(LAST_DAY, usegmt=True)
+            return response
+
+        return with_last_day
+
+
+router = APIRouter(route_class=EarlierRoute, tags=["earlier clients"], deprecated=True)
 
 _REQUIRED = ("event_type", "session_id", "session_name", "timestamp")
 _EVENT = {

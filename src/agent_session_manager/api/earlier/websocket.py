@@ -11,7 +11,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from typing import TYPE_CHECKING
 
 import orjson
 from fastapi import APIRouter, WebSocket, WebSocketDisconnect
@@ -28,9 +27,6 @@ from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE, HEART
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.feeds import Beginning, ChangedSession, DeletedSession
 from agent_session_manager.transport.connection import send_until_left
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 
