@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
-from agent_session_manager.sql.search.sqlite_file import index_path
+from agent_session_manager.sql.search.sqlite.file import index_path
 from benchmarks import servers
 from benchmarks.answers import answer
 from benchmarks.effort import Effort

@@ -14,7 +14,8 @@ import pytest
 
 from agent_orchestrator.client.manager import Json
 from agent_orchestrator.events.prepare import text_content
-from agent_session_manager.sql.search import index_program, record
+from agent_session_manager.sql.search import index_program
+from agent_session_manager.sql.search.base import record
 from tests.commands.processes import is_alive
 from tests.commands.shell import DONE, Shell
 from tests.stress.imports import begin_again, made, stored

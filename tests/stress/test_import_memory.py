@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.sql.search.index_process import IndexProcess
-from agent_session_manager.sql.search.sqlite_file import index_path
+from agent_session_manager.sql.search.sqlite.file import index_path
 from agent_shared.sqlite_url import sqlite_url
 from tests.stress.scene import Scene
 from tests.support.campaign import Campaign

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from agent_session_manager.sql.search import find as finding
+from agent_session_manager.sql.search.base import find as finding
 from tests.support.waiting import WATCHDOG_SECONDS
 
 

@@ -14,8 +14,10 @@ from agent_session_manager.search import words
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.search import sqlite_file, sqlite_reading, sqlite_writer
-from agent_session_manager.sql.search.sqlite_file import index_files, index_path
+from agent_session_manager.sql.search.sqlite import file as sqlite_file
+from agent_session_manager.sql.search.sqlite import reading as sqlite_reading
+from agent_session_manager.sql.search.sqlite import writer as sqlite_writer
+from agent_session_manager.sql.search.sqlite.file import index_files, index_path
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.search import IndexPausedError

@@ -12,7 +12,8 @@ from subprocess import PIPE
 import pytest
 
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.sql.search import index_process, record
+from agent_session_manager.sql.search import index_process
+from agent_session_manager.sql.search.base import record
 from agent_session_manager.sql.search.index_process import IndexProcess, SharedIndex
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.search import IndexPausedError

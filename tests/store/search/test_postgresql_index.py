@@ -9,13 +9,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.sql.search import (
-    postgresql_index,
-    postgresql_match,
-    postgresql_reading,
-)
-from agent_session_manager.sql.search.postgresql_match import to_tsvector
-from agent_session_manager.sql.search.postgresql_reading import PostgresqlReading
+from agent_session_manager.sql.search.postgresql import index as postgresql_index
+from agent_session_manager.sql.search.postgresql import match as postgresql_match
+from agent_session_manager.sql.search.postgresql import reading as postgresql_reading
+from agent_session_manager.sql.search.postgresql.match import to_tsvector
+from agent_session_manager.sql.search.postgresql.reading import PostgresqlReading
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.search import IndexPausedError
 from tests.store.conftest import OpenStores

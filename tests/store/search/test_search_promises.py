@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from agent_session_manager.domain.errors import InvalidQueryError, InvalidRequestError
 from agent_session_manager.domain.session import State
 from agent_session_manager.search.extract import Kind
-from agent_session_manager.sql.search import find as finding
+from agent_session_manager.sql.search.base import find as finding
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.search import FoundSession, Hit, SearchSort

@@ -20,7 +20,7 @@ from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInU
 from agent_session_manager.sql.database.head import head_path, remove_head
 from agent_session_manager.sql.database.ownership import owned
 from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, distrust
-from agent_session_manager.sql.search.sqlite_file import index_path, remove_index
+from agent_session_manager.sql.search.sqlite.file import index_path, remove_index
 
 _LOGS = ("-wal", "-shm")
 

@@ -16,8 +16,8 @@ from agent_session_manager.sql.database.errors import connected
 from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.database.sqlite import reading_engine
 from agent_session_manager.sql.database.url import file_of, parse_url
-from agent_session_manager.sql.search.postgresql_index import PostgresqlIndex
-from agent_session_manager.sql.search.sqlite_index import SqliteIndex
+from agent_session_manager.sql.search.postgresql.index import PostgresqlIndex
+from agent_session_manager.sql.search.sqlite.index import SqliteIndex
 from agent_session_manager.store.search import SearchIndex
 
 Read = Callable[[], AbstractContextManager[Connection]]

@@ -20,9 +20,9 @@ from agent_session_manager.search.extract import Kind
 from agent_session_manager.search.match import Match
 from agent_session_manager.search.snippet import cut_snippet
 from agent_session_manager.sql.schema.rows import to_nearest_moment
-from agent_session_manager.sql.search import record
-from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch, IndexReading
-from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.sql.search.base import record
+from agent_session_manager.sql.search.base.reading import MAX_NUMBER, Batch, IndexReading
+from agent_session_manager.sql.search.base.stored_text import StoredText
 from agent_session_manager.store.queries import Mark, SessionFilter
 from agent_session_manager.store.search import (
     DEFAULT_KINDS,

@@ -18,19 +18,19 @@ from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.search.parts import parts_of, wanted_parts
 from agent_session_manager.sql.database.errors import is_disk_full
 from agent_session_manager.sql.database.postgresql import postgresql_engine
-from agent_session_manager.sql.search import record
-from agent_session_manager.sql.search.find import Finder
-from agent_session_manager.sql.search.nothing import NothingIndexed
-from agent_session_manager.sql.search.postgresql_match import blocks_of, to_tsvector
-from agent_session_manager.sql.search.postgresql_reading import PostgresqlReading
-from agent_session_manager.sql.search.postgresql_tables import (
+from agent_session_manager.sql.search.base import record
+from agent_session_manager.sql.search.base.find import Finder
+from agent_session_manager.sql.search.base.nothing import NothingIndexed
+from agent_session_manager.sql.search.base.reading import IndexReading
+from agent_session_manager.sql.search.base.stored_text import dump_text
+from agent_session_manager.sql.search.postgresql.match import blocks_of, to_tsvector
+from agent_session_manager.sql.search.postgresql.reading import PostgresqlReading
+from agent_session_manager.sql.search.postgresql.tables import (
     SearchState,
     begin_again,
     merge_words,
     read_state,
 )
-from agent_session_manager.sql.search.reading import IndexReading
-from agent_session_manager.sql.search.stored_text import dump_text
 from agent_session_manager.store.queries import Mark
 from agent_session_manager.store.search import (
     Indexed,

@@ -9,15 +9,15 @@ from itertools import groupby
 
 from agent_session_manager.search.match import Match
 from agent_session_manager.sql.schema.rows import to_microseconds
-from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
-from agent_session_manager.sql.search.sqlite_file import (
+from agent_session_manager.sql.search.base.reading import MAX_NUMBER, Batch
+from agent_session_manager.sql.search.base.stored_text import StoredText, parse_text
+from agent_session_manager.sql.search.sqlite.file import (
     SHARD_NUMBERS,
     list_shards,
     read_state,
     words_table,
 )
-from agent_session_manager.sql.search.sqlite_match import to_fts5, to_fts5_of_names
-from agent_session_manager.sql.search.stored_text import StoredText, parse_text
+from agent_session_manager.sql.search.sqlite.match import to_fts5, to_fts5_of_names
 from agent_session_manager.store.search import Narrowed
 
 _FIRST_BATCH = 50

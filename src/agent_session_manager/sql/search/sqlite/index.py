@@ -14,19 +14,19 @@ from sqlalchemy import Connection, text
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.search.parts import wanted_parts
 from agent_session_manager.sql.database.errors import is_disk_full
-from agent_session_manager.sql.search import record
-from agent_session_manager.sql.search.disk_space import check_space
-from agent_session_manager.sql.search.find import Finder
-from agent_session_manager.sql.search.nothing import NothingIndexed
-from agent_session_manager.sql.search.reading import IndexReading
-from agent_session_manager.sql.search.sqlite_file import (
+from agent_session_manager.sql.search.base import record
+from agent_session_manager.sql.search.base.find import Finder
+from agent_session_manager.sql.search.base.nothing import NothingIndexed
+from agent_session_manager.sql.search.base.reading import IndexReading
+from agent_session_manager.sql.search.sqlite.disk_space import check_space
+from agent_session_manager.sql.search.sqlite.file import (
     is_unusable,
     open_to_read,
     open_to_write,
     remove_index,
 )
-from agent_session_manager.sql.search.sqlite_reading import SqliteReading
-from agent_session_manager.sql.search.sqlite_writer import SqliteWriter
+from agent_session_manager.sql.search.sqlite.reading import SqliteReading
+from agent_session_manager.sql.search.sqlite.writer import SqliteWriter
 from agent_session_manager.store.queries import Mark
 from agent_session_manager.store.search import (
     Indexed,

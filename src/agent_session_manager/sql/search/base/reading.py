@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from agent_session_manager.search.match import Match
-from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.sql.search.base.stored_text import StoredText
 from agent_session_manager.store.search import Narrowed
 
 MAX_NUMBER = 2**63 - 1

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from agent_session_manager.search.match import Match
-from agent_session_manager.sql.search.reading import Batch
-from agent_session_manager.sql.search.stored_text import StoredText
+from agent_session_manager.sql.search.base.reading import Batch
+from agent_session_manager.sql.search.base.stored_text import StoredText
 from agent_session_manager.store.search import Narrowed
 
 

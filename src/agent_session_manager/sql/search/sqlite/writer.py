@@ -12,8 +12,14 @@ from sqlalchemy import Row
 
 from agent_session_manager.search.parts import parts_of
 from agent_session_manager.search.words import index_text
-from agent_session_manager.sql.search.record import NewText, NewTexts, filtered_text_of, name_of
-from agent_session_manager.sql.search.sqlite_file import (
+from agent_session_manager.sql.search.base.record import (
+    NewText,
+    NewTexts,
+    filtered_text_of,
+    name_of,
+)
+from agent_session_manager.sql.search.base.stored_text import dump_text, parse_text
+from agent_session_manager.sql.search.sqlite.file import (
     NAMES,
     PARTS,
     SHARD_NUMBERS,
@@ -23,7 +29,6 @@ from agent_session_manager.sql.search.sqlite_file import (
     read_state,
     words_table,
 )
-from agent_session_manager.sql.search.stored_text import dump_text, parse_text
 
 REMOVED_AT_ONCE = 2000
 _MERGED_PAGES = 500

@@ -16,16 +16,16 @@ from sqlalchemy import Connection, bindparam, text
 
 from agent_session_manager.search.match import Match
 from agent_session_manager.sql.schema.rows import to_microseconds
-from agent_session_manager.sql.search import record
-from agent_session_manager.sql.search.postgresql_match import (
+from agent_session_manager.sql.search.base import record
+from agent_session_manager.sql.search.base.reading import MAX_NUMBER, Batch
+from agent_session_manager.sql.search.base.stored_text import StoredText, parse_text
+from agent_session_manager.sql.search.postgresql.match import (
     BLOCK_BITS,
     in_block,
     to_tsquery,
     to_tsquery_of_terms,
 )
-from agent_session_manager.sql.search.postgresql_tables import SearchState
-from agent_session_manager.sql.search.reading import MAX_NUMBER, Batch
-from agent_session_manager.sql.search.stored_text import StoredText, parse_text
+from agent_session_manager.sql.search.postgresql.tables import SearchState
 from agent_session_manager.store.search import Narrowed
 
 _FIRST_CHECKED = 500

@@ -1,0 +1,1 @@
+"""The search index of a PostgreSQL database, in tables of their own."""

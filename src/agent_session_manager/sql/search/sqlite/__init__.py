@@ -1,0 +1,1 @@
+"""The search index of a SQLite database, in a file of its own."""
