@@ -1,1 +1,1 @@
-"""Export of one session as a document: Markdown, HTML or JSON lines."""
+"""Export of one session as Markdown, HTML or JSON lines: the formats, and their renderer."""

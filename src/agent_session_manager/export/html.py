@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from agent_session_manager.export import prose
-from agent_session_manager.export.nodes import (
+from agent_session_manager.export.document.nodes import (
     Anchor,
     Border,
     CloseFold,
@@ -22,8 +22,8 @@ from agent_session_manager.export.nodes import (
     Prose,
     Section,
 )
+from agent_session_manager.export.document.text import escape, one_line
 from agent_session_manager.export.style import STYLE
-from agent_session_manager.export.text import escape, one_line
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 

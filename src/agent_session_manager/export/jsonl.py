@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from agent_session_manager.export.options import ExportedTools, Options
-from agent_session_manager.export.text import cut, json_text
+from agent_session_manager.export.document.options import ExportedTools, Options
+from agent_session_manager.export.document.text import cut, json_text
 
 _OF_CALLS = ("tool_input", "tool_output", "diff")
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from agent_session_manager.export import prose
-from agent_session_manager.export.nodes import (
+from agent_session_manager.export.document.nodes import (
     Anchor,
     Border,
     CloseFold,
@@ -26,7 +26,7 @@ from agent_session_manager.export.nodes import (
     Prose,
     Section,
 )
-from agent_session_manager.export.text import escape, one_line, visible
+from agent_session_manager.export.document.text import escape, one_line, visible
 
 _TICKS = re.compile("`+")
 _WEB_LINK = re.compile(r"(?<!!)\[[^\[\]<>`\\\n]*\]\(https?://[^\s()<>\\`\"]*\)")

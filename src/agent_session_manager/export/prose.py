@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from agent_session_manager.export.text import visible
+from agent_session_manager.export.document.text import visible
 
 _FENCE = re.compile(r"(`{3,})([A-Za-z0-9+#.-]{0,20}) *")
 

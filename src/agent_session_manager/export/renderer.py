@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from agent_session_manager.export import html, jsonl, markdown
-from agent_session_manager.export.document import Document, Facts
-from agent_session_manager.export.nodes import Node
-from agent_session_manager.export.options import ExportFormat, Options
+from agent_session_manager.export.document.document import Document, Facts
+from agent_session_manager.export.document.nodes import Node
+from agent_session_manager.export.document.options import ExportFormat, Options
 
 PIECE_CHARS = 64 * 1024
 

@@ -24,7 +24,7 @@ from agent_session_manager.api.wire.sessions import session_body
 from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
 from agent_session_manager.domain.session import Session
 from agent_session_manager.export import html
-from agent_session_manager.export.options import ExportedTools, ExportFormat, Options
+from agent_session_manager.export.document.options import ExportedTools, ExportFormat, Options
 from agent_session_manager.export.renderer import Renderer
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.queries import EventFilter, EventPage

@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from agent_session_manager.export.options import ExportFormat, Options
+from agent_session_manager.export.document.options import ExportFormat, Options
 from agent_session_manager.export.renderer import Renderer
 
 Event = dict[str, Any]

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agent_session_manager.export.options import ExportedTools, ExportFormat, Options
-from agent_session_manager.export.text import visible
+from agent_session_manager.export.document.options import ExportedTools, ExportFormat, Options
+from agent_session_manager.export.document.text import visible
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.export.exports import (
     SESSION,

@@ -8,8 +8,8 @@ from hypothesis import example, given
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from agent_session_manager.export.options import ExportFormat
-from agent_session_manager.export.text import visible
+from agent_session_manager.export.document.options import ExportFormat
+from agent_session_manager.export.document.text import visible
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.export.exports import (
     SESSION,

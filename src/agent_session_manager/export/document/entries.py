@@ -6,19 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agent_session_manager.domain.question import ASKED, DECIDED
-from agent_session_manager.export import content
-from agent_session_manager.export.grouping import Entry
-from agent_session_manager.export.nodes import (
-    Anchor,
-    Border,
-    Code,
-    Fold,
-    Node,
-    Section,
-)
-from agent_session_manager.export.options import Event, ExportedTools, Options, string
-from agent_session_manager.export.questions import decision, question
-from agent_session_manager.export.text import (
+from agent_session_manager.export.document import content
+from agent_session_manager.export.document.grouping import Entry
+from agent_session_manager.export.document.nodes import Anchor, Border, Code, Fold, Node, Section
+from agent_session_manager.export.document.options import Event, ExportedTools, Options, string
+from agent_session_manager.export.document.questions import decision, question
+from agent_session_manager.export.document.text import (
     MAX_LINE_CHARS,
     json_text,
     moment_text,

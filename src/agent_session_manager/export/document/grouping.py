@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from agent_session_manager.export.options import Event, parent_of, string
+from agent_session_manager.export.document.options import Event, parent_of, string
 
 MAX_HELD_BYTES = 4 * 1024 * 1024
 MAX_HELD_EVENTS = 5_000

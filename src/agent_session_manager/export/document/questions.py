@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from agent_session_manager.export import content
-from agent_session_manager.export.nodes import Code, Node
-from agent_session_manager.export.options import Event, string
-from agent_session_manager.export.text import MAX_LINE_CHARS, json_text, one_line
+from agent_session_manager.export.document import content
+from agent_session_manager.export.document.nodes import Code, Node
+from agent_session_manager.export.document.options import Event, string
+from agent_session_manager.export.document.text import MAX_LINE_CHARS, json_text, one_line
 
 Titled = tuple[str, Sequence[Node]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agent_session_manager.export import grouping
-from agent_session_manager.export.grouping import Entry, Grouping
+from agent_session_manager.export.document import grouping
+from agent_session_manager.export.document.grouping import Entry, Grouping
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.export.exports import Event, call, message, result
 

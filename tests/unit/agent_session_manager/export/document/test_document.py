@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_session_manager.export.options import ExportedTools, ExportFormat, Options
-from agent_session_manager.export.text import cut
+from agent_session_manager.export.document.options import ExportedTools, ExportFormat, Options
+from agent_session_manager.export.document.text import cut
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.export.exports import (
     MOMENT,

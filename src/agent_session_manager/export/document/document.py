@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent_session_manager.export import entries
-from agent_session_manager.export.grouping import Entry, Grouping
-from agent_session_manager.export.nodes import Anchor, Border, CloseFold, Node, Note, OpenFold
-from agent_session_manager.export.options import Event, ExportedTools, Options, string
-from agent_session_manager.export.text import moment_text, one_line
+from agent_session_manager.export.document import entries
+from agent_session_manager.export.document.grouping import Entry, Grouping
+from agent_session_manager.export.document.nodes import (
+    Anchor,
+    Border,
+    CloseFold,
+    Node,
+    Note,
+    OpenFold,
+)
+from agent_session_manager.export.document.options import Event, ExportedTools, Options, string
+from agent_session_manager.export.document.text import moment_text, one_line
 
 Facts = Mapping[str, Any]
 """A session or a run, with the fields that any client of the manager gets."""
