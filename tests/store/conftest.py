@@ -12,7 +12,7 @@ from agent_session_manager.domain.alert import Interests, no_interests
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
-from agent_session_manager.sql.write.usage import unpriced
+from agent_session_manager.sql.write.derived.usage import unpriced
 from tests.store.promises.changes import append, create
 from tests.store.promises.events import SOME
 from tests.store.promises.stepped_clock import START, SteppedClock

@@ -50,8 +50,8 @@ from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.search.index_process import SharedIndex
 from agent_session_manager.sql.search.open import open_index
+from agent_session_manager.sql.write.derived.usage import unpriced
 from agent_session_manager.sql.write.transaction import Transaction
-from agent_session_manager.sql.write.usage import unpriced
 from agent_session_manager.store.change import Change, changed_sessions
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.errors import StoreBrokenError

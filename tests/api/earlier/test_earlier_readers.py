@@ -18,7 +18,7 @@ from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
-from agent_session_manager.sql.write import positions
+from agent_session_manager.sql.write.derived import positions
 from agent_session_manager.store.changes import CreateSession, UpdateSession
 from tests.api.earlier.earlier_page import Frame
 from tests.support.loops import run

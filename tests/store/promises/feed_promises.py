@@ -15,7 +15,7 @@ from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFo
 from agent_session_manager.domain.request import RequestKind
 from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.sql.store import SqlStore
-from agent_session_manager.sql.write import positions
+from agent_session_manager.sql.write.derived import positions
 from agent_session_manager.store.changes import (
     CreateRequest,
     CreateSession,

@@ -53,8 +53,8 @@ from agent_session_manager.sql.transfer.kinds import (
 )
 from agent_session_manager.sql.transfer.lines import Line, read_lines
 from agent_session_manager.sql.transfer.usage_facts import derive_facts, replace_facts
-from agent_session_manager.sql.write.positions import take_positions
-from agent_session_manager.sql.write.sums import Sums
+from agent_session_manager.sql.write.derived.positions import take_positions
+from agent_session_manager.sql.write.derived.sums import Sums
 
 _ROWS_AT_ONCE = 500
 _SHOWN = 20

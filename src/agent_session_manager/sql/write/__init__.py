@@ -1,1 +1,1 @@
-"""Writes in SQL, within one transaction: one module for each kind of data."""
+"""Writes in SQL, within one transaction: one module for each kind of data, and the batch."""

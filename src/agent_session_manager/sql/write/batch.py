@@ -21,17 +21,17 @@ from sqlalchemy import (
 
 from agent_session_manager.domain.model_request import PriceOf
 from agent_session_manager.sql.database.direct import write
+from agent_session_manager.sql.database.inserts import insert_rows
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS
 from agent_session_manager.sql.schema.tables import events, runs, sessions
-from agent_session_manager.sql.write.ancestors import tell_above
-from agent_session_manager.sql.write.inserts import insert_rows
+from agent_session_manager.sql.write.derived.ancestors import tell_above
+from agent_session_manager.sql.write.derived.positions import not_before, take_positions
+from agent_session_manager.sql.write.derived.states import set_attention, set_took
+from agent_session_manager.sql.write.derived.sums import Sums
+from agent_session_manager.sql.write.derived.usage import UsageTold, count_usage
 from agent_session_manager.sql.write.notices import deliver_notices, write_notices
-from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.questions import QuestionTold, take_steps
 from agent_session_manager.sql.write.requests import close_waiting, settle_answers
-from agent_session_manager.sql.write.states import set_attention, set_took
-from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold, count_usage
 
 _COLUMNS = (
     "session_number",

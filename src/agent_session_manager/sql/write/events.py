@@ -39,11 +39,11 @@ from agent_session_manager.sql.schema.rows import WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.alerts import Alerts
 from agent_session_manager.sql.write.batch import Writes
+from agent_session_manager.sql.write.derived.sums import Sums
+from agent_session_manager.sql.write.derived.usage import UsageTold
 from agent_session_manager.sql.write.questions import (
     QuestionTold,
 )
-from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.changes import AppendEvents
 
 

@@ -21,14 +21,14 @@ from agent_session_manager.domain.session import Effect, Reason, effect_of_impor
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
 from agent_session_manager.sql.schema.tables import events, runs, sessions
-from agent_session_manager.sql.write.ancestors import tell_above
 from agent_session_manager.sql.write.batch import Writes
+from agent_session_manager.sql.write.derived.ancestors import tell_above
+from agent_session_manager.sql.write.derived.positions import not_before, take_positions
+from agent_session_manager.sql.write.derived.states import set_attention, set_took
+from agent_session_manager.sql.write.derived.sums import Sums
+from agent_session_manager.sql.write.derived.usage import UsageTold
 from agent_session_manager.sql.write.events import SessionInBatch
-from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.requests import close_waiting
-from agent_session_manager.sql.write.states import set_attention, set_took
-from agent_session_manager.sql.write.sums import Sums
-from agent_session_manager.sql.write.usage import UsageTold
 from agent_session_manager.store.history import ImportedHistory, ImportHistory
 
 _IDS_AT_ONCE = 1000

@@ -16,7 +16,7 @@ from agent_session_manager.sql.read.current import find_current, get_current, ne
 from agent_session_manager.sql.read.notices import IS_PENDING, IS_UNDELIVERED, read_batch
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import notices, requests, runs, sessions
-from agent_session_manager.sql.write.ancestors import tell
+from agent_session_manager.sql.write.derived.ancestors import tell
 from agent_session_manager.store.changes import OfferNotices, TakeAsKnown
 
 _parents = sessions.alias("parents")

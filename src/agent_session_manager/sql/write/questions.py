@@ -22,7 +22,7 @@ from agent_session_manager.domain.question import (
 )
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, questions
-from agent_session_manager.sql.write.states import set_states
+from agent_session_manager.sql.write.derived.states import set_states
 from agent_session_manager.store.changes import CreateRequest
 
 _EVENT: Select[Any] = select(events.c.event_type, events.c.run, events.c.fields).where(

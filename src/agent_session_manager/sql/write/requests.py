@@ -18,8 +18,8 @@ from agent_session_manager.domain.request import FINAL_STATES, Request, RequestK
 from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
+from agent_session_manager.sql.write.derived.positions import not_before
 from agent_session_manager.sql.write.notices import put_back_notices, refuse_notices
-from agent_session_manager.sql.write.positions import not_before
 from agent_session_manager.sql.write.questions import (
     QuestionTold,
     check_answerable,

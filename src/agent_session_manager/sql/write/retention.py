@@ -9,9 +9,9 @@ from sqlalchemy import Connection, select, update
 from agent_session_manager.sql.read.retention import due
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import sessions, transcripts
-from agent_session_manager.sql.write.ancestors import tell_above
-from agent_session_manager.sql.write.positions import take_positions
-from agent_session_manager.sql.write.sums import Sums
+from agent_session_manager.sql.write.derived.ancestors import tell_above
+from agent_session_manager.sql.write.derived.positions import take_positions
+from agent_session_manager.sql.write.derived.sums import Sums
 from agent_session_manager.sql.write.transcripts import delete_transcripts_of
 from agent_session_manager.store.retention import (
     ArchiveSessions,

@@ -33,19 +33,19 @@ from agent_session_manager.sql.read.current import get_current, get_whole, newes
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.alerts import Alerts
-from agent_session_manager.sql.write.ancestors import tell_above
+from agent_session_manager.sql.write.derived.ancestors import tell_above
+from agent_session_manager.sql.write.derived.positions import not_before, take_positions
+from agent_session_manager.sql.write.derived.states import set_attention, set_states, set_took
+from agent_session_manager.sql.write.derived.sums import Sums
 from agent_session_manager.sql.write.notices import (
     check_automatic,
     take_notices,
     withdraw_notice,
     write_notices,
 )
-from agent_session_manager.sql.write.positions import not_before, take_positions
 from agent_session_manager.sql.write.questions import close_questions
 from agent_session_manager.sql.write.requests import close_waiting
 from agent_session_manager.sql.write.run_tokens import insert_run_token
-from agent_session_manager.sql.write.states import set_attention, set_states, set_took
-from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.store.changes import ClaimLease, NewRun, OpenRun, ReleaseLease
 
 

@@ -41,11 +41,13 @@ from agent_session_manager.sql.schema.tables import (
     usage_facts,
 )
 from agent_session_manager.sql.write.alerts import Alerts
-from agent_session_manager.sql.write.ancestors import tell, tell_above
+from agent_session_manager.sql.write.derived.ancestors import tell, tell_above
+from agent_session_manager.sql.write.derived.positions import record_deletion, take_positions
+from agent_session_manager.sql.write.derived.states import mark_quiet, set_attention
+from agent_session_manager.sql.write.derived.sums import Sums
 from agent_session_manager.sql.write.events import append_all
 from agent_session_manager.sql.write.history import import_history
 from agent_session_manager.sql.write.notices import offer_notices, take_as_known
-from agent_session_manager.sql.write.positions import record_deletion, take_positions
 from agent_session_manager.sql.write.requests import create_request, settle_request
 from agent_session_manager.sql.write.retention import (
     archive_sessions,
@@ -54,8 +56,6 @@ from agent_session_manager.sql.write.retention import (
 )
 from agent_session_manager.sql.write.run_tokens import revoke_run_token
 from agent_session_manager.sql.write.runs import Runs
-from agent_session_manager.sql.write.states import mark_quiet, set_attention
-from agent_session_manager.sql.write.sums import Sums
 from agent_session_manager.sql.write.transcripts import (
     append_transcript,
     delete_transcript,

@@ -12,13 +12,13 @@ from agent_session_manager.domain.errors import (
     VersionConflictError,
 )
 from agent_session_manager.domain.transcript import AppendedEntries, NewEntry
+from agent_session_manager.sql.database.inserts import insert_rows
 from agent_session_manager.sql.read.transcripts import columns_of, find_transcript
 from agent_session_manager.sql.schema.tables import (
     transcript_entries,
     transcript_summaries,
     transcripts,
 )
-from agent_session_manager.sql.write.inserts import insert_rows
 from agent_session_manager.store.transcripts import (
     AppendTranscript,
     DeleteTranscript,

@@ -26,6 +26,7 @@ from agent_session_manager.domain.model_request import (
     PriceOf,
 )
 from agent_session_manager.domain.session import Usage
+from agent_session_manager.sql.database.inserts import insert_rows
 from agent_session_manager.sql.schema.rows import (
     USAGE_COLUMNS,
     optional_moment,
@@ -33,8 +34,7 @@ from agent_session_manager.sql.schema.rows import (
     to_microseconds,
 )
 from agent_session_manager.sql.schema.tables import usage_facts
-from agent_session_manager.sql.write.inserts import insert_rows
-from agent_session_manager.sql.write.sums import Sums
+from agent_session_manager.sql.write.derived.sums import Sums
 
 _KEYS_AT_ONCE = 1000
 _OF_KEYS = select(usage_facts).where(

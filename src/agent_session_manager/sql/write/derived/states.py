@@ -14,7 +14,7 @@ from agent_session_manager.sql.schema.derived import (
     TOOK_OF_RUNS,
 )
 from agent_session_manager.sql.schema.tables import sessions
-from agent_session_manager.sql.write.ancestors import tell
+from agent_session_manager.sql.write.derived.ancestors import tell
 from agent_session_manager.store.changes import MarkQuiet
 
 _AT_ONCE = 500

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, bindparam, update
 
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.schema.tables import sessions
-from agent_session_manager.sql.write.positions import take_positions
+from agent_session_manager.sql.write.derived.positions import take_positions
 
 _TOLD = (
     update(sessions)
