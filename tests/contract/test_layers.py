@@ -25,9 +25,10 @@ SERVICE_ROOMS = [
     "cli", "serve", "api", "api.routes", "api.tools", "api.earlier", "api.guard", "sql.transfer",
     "api.http", "api.wire", "background", "sql", "manager", "alerts", "sql.care", "feed",
     "sql.migrations", "sql.write", "sql.write.derived", "sql.search", "sql.search.sqlite",
-    "sql.search.postgresql", "sql.search.base", "concurrency", "sql.database", "sql.read",
-    "transport", "settings", "sql.schema", "store", "search", "export", "export.document",
-    "prices", "domain", "machine", "sql.migrations.versions",
+    "sql.search.postgresql", "sql.search.base", "concurrency", "sql.database.engines",
+    "sql.database.file", "sql.database", "sql.read", "transport", "settings", "sql.schema",
+    "store", "search", "export", "export.document", "prices", "domain", "machine",
+    "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "board", "board.view", "board.state", "mcp", "console", "sessions", "upkeep",

@@ -20,8 +20,8 @@ from sqlalchemy.pool import StaticPool
 
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
-from agent_session_manager.sql.database import sqlite
 from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.engines import sqlite
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.protocol import Store
 from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS

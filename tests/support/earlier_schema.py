@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import MetaData, Table, insert, text
 
-from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 
 BEFORE_SUMS = "0007"

@@ -10,7 +10,7 @@ from pathlib import Path
 import agent_session_manager.api.app
 from agent_session_manager import serve
 from agent_session_manager.cli import main
-from agent_session_manager.sql.database import ownership
+from agent_session_manager.sql.database.file import ownership
 from tests.support.forking import live_in, write_to
 
 IMPORTED = (agent_session_manager.api.app, serve)

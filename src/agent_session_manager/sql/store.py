@@ -25,8 +25,8 @@ from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguard
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import connected, is_broken, refusal_of
-from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.read.alerts import SqlAlerts
 from agent_session_manager.sql.read.attention import has_silent

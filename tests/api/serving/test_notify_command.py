@@ -12,7 +12,7 @@ from typing import Any
 
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.targets_file import TargetsFile
-from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 from tests.store.promises.events import stop
 from tests.support.api import Api

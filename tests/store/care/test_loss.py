@@ -27,7 +27,7 @@ from agent_session_manager.sql.care.restore import restore
 from agent_session_manager.sql.care.safeguards import LOG_ALARM_BYTES
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseError, is_broken, refusal_of
-from agent_session_manager.sql.database.head import read_head
+from agent_session_manager.sql.database.file.head import read_head
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.store.queries import EventFilter
 from tests.store.conftest import OpenStores

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from agent_session_manager.sql.care.verify import Contents, refuse_damaged, verify
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.store import SqlStore

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
 from agent_session_manager.domain.session import Reason
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import CreateSession, DeleteSession
 from agent_session_manager.store.queries import EventFilter, Order, SessionFilter, SessionSort

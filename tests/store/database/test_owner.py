@@ -11,7 +11,7 @@ import threading
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from agent_session_manager.sql.database.owner import Owner
+from agent_session_manager.sql.database.file.owner import Owner
 from agent_shared import place
 from tests.store.conftest import OpenStores, path_of, sqlite_url_in
 from tests.store.promises.changes import create
@@ -32,7 +32,7 @@ def test_owner_of_a_sqlite_file_is_named(sqlite_url: str, open_stores: OpenStore
 
 OWN_AND_WAIT = """\
 import sys, time
-from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.engines.open import open_database
 database = open_database(sys.argv[1])
 print("owned", flush=True)
 time.sleep(60)

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, String, make_url, text
 
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.sql.database.open import open_database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.migrations.comparison import SCHEMA, to_part
 from agent_session_manager.sql.migrations.newest import create_newest, read_revisions
 from agent_session_manager.sql.migrations.revisions import MIGRATIONS, known_revisions

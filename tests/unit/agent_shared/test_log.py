@@ -133,7 +133,7 @@ def test_long_text_is_cut(log: Log) -> None:
 
 
 def test_errors_do_not_contain_statement_parameters(tmp_path: Path) -> None:
-    from agent_session_manager.sql.database.open import open_database
+    from agent_session_manager.sql.database.engines.open import open_database
 
     database = open_database(f"sqlite:///{tmp_path / 'x.db'}")
     try:

@@ -14,8 +14,8 @@ from agent_orchestrator.runs.registry import RegisteredRun, registered
 from agent_orchestrator.runs.seal import seal
 from agent_session_manager.machine.discovery import DiscoveryError, DiscoveryFile
 from agent_session_manager.sql.care.backup import back_up
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.open import open_database
 from agent_shared import private_files
 from tests.support.rows import each_row
 

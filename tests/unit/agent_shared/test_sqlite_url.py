@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.database.url import file_of, parse_url, shown
 from agent_shared import sqlite_url
 from tests.support.rows import each_row

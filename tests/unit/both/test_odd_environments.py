@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from agent_orchestrator.console.command import FAILED, USAGE, CommandError, configure
 from agent_orchestrator.session_client import SessionClient, SessionClientError
 from agent_session_manager.settings import SettingsError, load_settings
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.open import open_database
 from tests.commands.command_names import arguments_of, module_of
 from tests.support.campaign import Campaign
 from tests.support.own_signals import signals_kept

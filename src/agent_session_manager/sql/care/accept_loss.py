@@ -28,7 +28,7 @@ from agent_session_manager.sql.care.restore import (
 from agent_session_manager.sql.care.sums import rebuild_sums, wrong_sums
 from agent_session_manager.sql.care.verify import broken, damage, read_contents
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.head import loss, read_head, read_reached, remove_head
+from agent_session_manager.sql.database.file.head import loss, read_head, read_reached, remove_head
 from agent_session_manager.sql.schema.checksums import (
     DAMAGED,
     DAMAGED_TEXT,

@@ -11,9 +11,12 @@ from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
+from agent_session_manager.sql.database.engines.postgresql import postgresql_engine
+from agent_session_manager.sql.database.engines.sqlite import (
+    BUSY_TIMEOUT_SECONDS,
+    prepare_sqlite_reader,
+)
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.postgresql import postgresql_engine
-from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, prepare_sqlite_reader
 from agent_session_manager.sql.database.url import file_of, not_supported, parse_url, shown
 from agent_session_manager.sql.migrations.comparison import foreign_part
 

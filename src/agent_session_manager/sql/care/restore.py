@@ -16,10 +16,10 @@ from uuid import uuid4
 
 from agent_session_manager.sql.care.backup import clear_cut_off, copied, flush, put_in_place
 from agent_session_manager.sql.care.verify import Contents, verify
+from agent_session_manager.sql.database.engines.sqlite import BUSY_TIMEOUT_SECONDS, distrust
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
-from agent_session_manager.sql.database.head import head_path, remove_head
-from agent_session_manager.sql.database.ownership import owned
-from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, distrust
+from agent_session_manager.sql.database.file.head import head_path, remove_head
+from agent_session_manager.sql.database.file.ownership import owned
 from agent_session_manager.sql.search.sqlite.file import index_path, remove_index
 
 _LOGS = ("-wal", "-shm")

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 
 from agent_session_manager.domain.errors import VacuumNotPossibleError
 from agent_session_manager.sql.care.vacuum import free_some
-from agent_session_manager.sql.database.ballast import Ballast, ballast_path
 from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.engines.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.errors import DatabaseError, is_broken
-from agent_session_manager.sql.database.head import CURRENT, Head, Reached, head_path
-from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
+from agent_session_manager.sql.database.file.ballast import Ballast, ballast_path
+from agent_session_manager.sql.database.file.head import CURRENT, Head, Reached, head_path
 from agent_session_manager.store.errors import StoreBrokenError
 from agent_session_manager.store.space import PAGES_AT_ONCE
 

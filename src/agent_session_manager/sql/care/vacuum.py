@@ -14,9 +14,9 @@ from pathlib import Path
 from agent_session_manager.domain.errors import VacuumNotPossibleError
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import damage, read_contents
+from agent_session_manager.sql.database.engines.sqlite import BUSY_TIMEOUT_SECONDS, INCREMENTAL
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.ownership import owned
-from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS, INCREMENTAL
+from agent_session_manager.sql.database.file.ownership import owned
 from agent_session_manager.store.space import Freed, Space
 
 

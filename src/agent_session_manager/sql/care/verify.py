@@ -17,8 +17,8 @@ from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.sums import SHOWN_OF_A_KIND, wrong_sums
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.foreign_text import read_text
-from agent_session_manager.sql.database.head import loss, read_head, read_reached, refusal
+from agent_session_manager.sql.database.file.foreign_text import read_text
+from agent_session_manager.sql.database.file.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.checksums import damaged_events
 from agent_shared.counted import counted

@@ -1,1 +1,1 @@
-"""A database: opening it, owning it, its connections, its high-water mark."""
+"""An open database, its URL, its errors, and the statements that go directly to its driver."""

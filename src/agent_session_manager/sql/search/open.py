@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 from sqlalchemy.engine import URL
 
 from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.engines.postgresql import postgresql_engine
+from agent_session_manager.sql.database.engines.sqlite import reading_engine
 from agent_session_manager.sql.database.errors import connected
-from agent_session_manager.sql.database.postgresql import postgresql_engine
-from agent_session_manager.sql.database.sqlite import reading_engine
 from agent_session_manager.sql.database.url import file_of, parse_url
 from agent_session_manager.sql.search.postgresql.index import PostgresqlIndex
 from agent_session_manager.sql.search.sqlite.index import SqliteIndex

@@ -28,8 +28,8 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from agent_session_manager.domain.names import reserved_name
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database
+from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.open import open_database
 from agent_session_manager.sql.migrate import migrate
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.derived import (

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.search.parts import parts_of, wanted_parts
+from agent_session_manager.sql.database.engines.postgresql import postgresql_engine
 from agent_session_manager.sql.database.errors import is_disk_full
-from agent_session_manager.sql.database.postgresql import postgresql_engine
 from agent_session_manager.sql.search.base import record
 from agent_session_manager.sql.search.base.find import Finder
 from agent_session_manager.sql.search.base.nothing import NothingIndexed

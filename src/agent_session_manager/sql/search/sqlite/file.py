@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent_session_manager.search.extract import EXTRACTOR, MAX_TEXTS
-from agent_session_manager.sql.database.sqlite import (
+from agent_session_manager.sql.database.engines.sqlite import (
     BUSY_TIMEOUT_SECONDS,
     LOG_KEPT_BYTES,
     distrust,

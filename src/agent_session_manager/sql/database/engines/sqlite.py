@@ -18,13 +18,13 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
-from agent_session_manager.sql.database import ownership
-from agent_session_manager.sql.database.ballast import ballast_path
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.direct import write_text
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.foreign_text import ForeignTextConnection
-from agent_session_manager.sql.database.head import head_path, loss, read_head, refusal
+from agent_session_manager.sql.database.file import ownership
+from agent_session_manager.sql.database.file.ballast import ballast_path
+from agent_session_manager.sql.database.file.foreign_text import ForeignTextConnection
+from agent_session_manager.sql.database.file.head import head_path, loss, read_head, refusal
 from agent_session_manager.sql.database.url import file_of
 from agent_session_manager.store.protocol import READERS
 from agent_shared.private_files import NotPrivateError, check_private, open_private

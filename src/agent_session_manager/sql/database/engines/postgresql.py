@@ -8,9 +8,9 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
 from agent_session_manager.sql.database.database import Database, RawSql
+from agent_session_manager.sql.database.engines.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.errors import DatabaseError
 from agent_session_manager.sql.database.notices import Notices
-from agent_session_manager.sql.database.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.url import POSTGRESQL
 from agent_session_manager.store.protocol import READERS
 from agent_shared.install_advice import install_command

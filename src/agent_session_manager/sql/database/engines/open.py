@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent_session_manager.sql.database.database import Database
-from agent_session_manager.sql.database.postgresql import open_postgresql
-from agent_session_manager.sql.database.sqlite import open_sqlite
+from agent_session_manager.sql.database.engines.postgresql import open_postgresql
+from agent_session_manager.sql.database.engines.sqlite import open_sqlite
 from agent_session_manager.sql.database.url import not_supported, parse_url
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from agent_session_manager.sql.database.errors import DatabaseError, DatabaseInUseError
-from agent_session_manager.sql.database.owner import read_owner, write_owner
+from agent_session_manager.sql.database.file.owner import read_owner, write_owner
 from agent_shared.locks import take_lock
 from agent_shared.private_files import NotPrivateError, open_private
 
