@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from agent_session_manager.concurrency.writer import Writer
-from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.events.event import NewEvent
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.store.changes import AppendEvents, CreateSession
 from benchmarks import serving

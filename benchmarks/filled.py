@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
-from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.events.event import parse_event
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.store.changes import AppendEvents, CreateSession
 from benchmarks import servers

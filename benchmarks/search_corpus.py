@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Any
 
-from agent_session_manager.domain.event import NewEvent, parse_event
+from agent_session_manager.domain.events.event import NewEvent, parse_event
 from agent_session_manager.store.changes import AppendEvents, CreateSession
 
 EVENTS_OF_SESSION = 500

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from agent_session_manager.api.app import openapi
-from agent_session_manager.domain.session import SESSION_ID
+from agent_session_manager.domain.sessions.session import SESSION_ID
 from scripts.page_text import cell, filled, paragraphs
 
 ROUTES_INTRODUCTION = """\

@@ -22,7 +22,7 @@ from agent_session_manager.alerts.targets_file import TargetsFile
 from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.background.tasks import Upkeep
-from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.domain.events.model_request import PriceOf
 from agent_session_manager.machine.allocator import return_large_blocks
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.machine.discovery import (

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.changes import CreateSession
 from tests.support.api import Api
 from tests.support.filling import opened_store

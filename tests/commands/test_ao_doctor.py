@@ -19,7 +19,7 @@ from agent_orchestrator.outbox.files import list_outboxes
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_session_manager.alerts.target import Target
 from agent_session_manager.alerts.targets_file import TargetsFile
-from agent_session_manager.domain.alert import AlertKind, Interest
+from agent_session_manager.domain.sessions.alert import AlertKind, Interest
 from tests.commands.detached_session import start_detached
 from tests.commands.processes import is_alive, kill_supervisor
 from tests.commands.shell import DONE, FAILED, Ended, Shell

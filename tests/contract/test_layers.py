@@ -27,8 +27,8 @@ SERVICE_ROOMS = [
     "sql.migrations", "sql.write", "sql.write.derived", "sql.search", "sql.search.sqlite",
     "sql.search.postgresql", "sql.search.base", "concurrency", "sql.database.engines",
     "sql.database.file", "sql.database", "sql.read", "transport", "settings", "sql.schema",
-    "store", "search", "export", "export.document", "prices", "domain", "machine",
-    "sql.migrations.versions",
+    "store", "search", "export", "export.document", "prices", "domain.events", "domain.sessions",
+    "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "board", "board.view", "board.state", "mcp", "console", "sessions", "upkeep",

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import delete, update
 
-from agent_session_manager.domain.alert import Interests, no_interests
-from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.domain.events.model_request import PriceOf
+from agent_session_manager.domain.sessions.alert import Interests, no_interests
 from agent_session_manager.sql.schema.tables import feed, metadata
 from agent_session_manager.sql.store import SqlStore, open_store
 from agent_session_manager.sql.write.derived.usage import unpriced

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agent_session_manager.domain.attention import AttentionKind
-from agent_session_manager.domain.request import Request
-from agent_session_manager.domain.session import Session, State
+from agent_session_manager.domain.sessions.attention import AttentionKind
+from agent_session_manager.domain.sessions.request import Request
+from agent_session_manager.domain.sessions.session import Session, State
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.queries import EventFilter, SessionFilter
 from tests.support.record_model import OWN_NAMES, Model, ModelSession, Value

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Session, State
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import Session, State
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store import changes
 from agent_session_manager.store.change import Change

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
-from agent_session_manager.domain.alert import (
+from agent_session_manager.domain.sessions.alert import (
     FIRST_PAUSE_SECONDS,
     KEPT_FOR,
     MAX_AGE,
@@ -18,7 +18,7 @@ from agent_session_manager.domain.alert import (
     AlertState,
     Interest,
 )
-from agent_session_manager.domain.session import Reason, State
+from agent_session_manager.domain.sessions.session import Reason, State
 from agent_session_manager.sql.read.alerts import AlertSummary, summarize_alerts
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.write import alerts as written

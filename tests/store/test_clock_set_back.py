@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import (
     CreateRequest,

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.domain.notice import MAX_AUTOMATIC_RUNS, WINDOW_SECONDS
-from agent_session_manager.domain.request import RequestState
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.notice import MAX_AUTOMATIC_RUNS, WINDOW_SECONDS
+from agent_session_manager.domain.sessions.request import RequestState
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import (
     ClaimLease,

@@ -21,8 +21,8 @@ from agent_session_manager.domain.errors import (
     SessionExistsError,
     SessionRunningError,
 )
-from agent_session_manager.domain.request import Request, RequestKind
-from agent_session_manager.domain.session import Lease, Session
+from agent_session_manager.domain.sessions.request import Request, RequestKind
+from agent_session_manager.domain.sessions.session import Lease, Session
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import (

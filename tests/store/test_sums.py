@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.session import Reason
 from agent_session_manager.sql.care.sums import rebuild_sums
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.url import sqlite_path

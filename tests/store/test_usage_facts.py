@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import insert, text
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.migrations.run import run_migrations
 from agent_session_manager.sql.schema.tables import usage_facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.statistics import UsageBucket, UsageGroup, UsageQuery, UsageReport
 from tests.store.conftest import OpenStores

@@ -18,7 +18,7 @@ import pytest
 
 from agent_orchestrator.events.prepare import create_event
 from agent_orchestrator.outbox.outbox import Outbox, Run
-from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.events.event import NewEvent
 from agent_session_manager.sql.care.backup import back_up
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.store.changes import AppendEvents, CreateSession

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from agent_session_manager.domain.model_request import ModelRequest, Price
+from agent_session_manager.domain.events.model_request import ModelRequest, Price
 
 
 def doubled(request: ModelRequest) -> Price | None:

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 from agent_session_manager.api.tools.call import Call
 from agent_session_manager.api.tools.table import BY_NAME
-from agent_session_manager.domain.event import parse_event
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
-from agent_session_manager.domain.run_token import RunCaller, create_run_token, digest_of
+from agent_session_manager.domain.events.event import parse_event
+from agent_session_manager.domain.sessions.request import FINAL_STATES, Request, RequestState
+from agent_session_manager.domain.sessions.run_token import RunCaller, create_run_token, digest_of
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.sql.store import open_store
 from agent_session_manager.store.changes import CreateSession, OpenRun, SettleRequest

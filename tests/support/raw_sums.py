@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, to_moment
 from agent_session_manager.sql.schema.tables import (
     events,

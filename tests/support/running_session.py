@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from agent_session_manager.domain.session import Run, Session, Usage
+from agent_session_manager.domain.sessions.session import Run, Session, Usage
 
 BEGUN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RUNNING = Session(

@@ -17,7 +17,7 @@ from typing import Self
 
 from agent_session_manager.alerts.message import title_of, url_of
 from agent_session_manager.alerts.outcome import MAX_ANSWER_BYTES, Outcome, excerpt, failure
-from agent_session_manager.domain.alert import Alert
+from agent_session_manager.domain.sessions.alert import Alert
 from agent_shared.desktop import DESKTOP_VARIABLES
 from agent_shared.log import one_line
 

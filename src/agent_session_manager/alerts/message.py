@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from agent_session_manager.alerts.target import ENDED, BodyFormat
-from agent_session_manager.domain.alert import Alert, AlertKind
-from agent_session_manager.domain.session import WITHOUT_ERROR, Reason
+from agent_session_manager.domain.sessions.alert import Alert, AlertKind
+from agent_session_manager.domain.sessions.session import WITHOUT_ERROR, Reason
 from agent_shared.log import one_line
 
 _ENDS = {

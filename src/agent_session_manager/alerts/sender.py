@@ -11,7 +11,7 @@ from agent_session_manager.alerts import command
 from agent_session_manager.alerts.message import body_of
 from agent_session_manager.alerts.outcome import Outcome, failure
 from agent_session_manager.alerts.target import Target, Webhook
-from agent_session_manager.domain.alert import Alert
+from agent_session_manager.domain.sessions.alert import Alert
 from agent_session_manager.machine.clock import Time
 
 WEBHOOK_SECONDS = 10.0

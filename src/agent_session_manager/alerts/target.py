@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from uuid import uuid4
 
 from agent_session_manager.alerts.signature import check_secret
-from agent_session_manager.domain.alert import AlertKind, Interest
+from agent_session_manager.domain.sessions.alert import AlertKind, Interest
 
 MAX_URL_CHARS = 2000
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent_session_manager.alerts.target import Target, TargetError
-from agent_session_manager.domain.alert import Interest
+from agent_session_manager.domain.sessions.alert import Interest
 from agent_shared.private_files import check_private, open_private, open_to_read
 
 logger = logging.getLogger(__name__)

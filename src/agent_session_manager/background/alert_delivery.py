@@ -15,8 +15,8 @@ from typing import Protocol, TypeVar
 from agent_session_manager.alerts.outcome import Outcome, failure
 from agent_session_manager.alerts.target import Target
 from agent_session_manager.alerts.targets_file import TargetsFileError
-from agent_session_manager.domain.alert import Alert, AlertState
 from agent_session_manager.domain.errors import OrchestratorError
+from agent_session_manager.domain.sessions.alert import Alert, AlertState
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from agent_shared.counted import counted

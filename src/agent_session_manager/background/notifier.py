@@ -10,7 +10,7 @@ import logging
 from collections.abc import Collection
 from typing import Protocol
 
-from agent_session_manager.domain.notice import Due
+from agent_session_manager.domain.sessions.notice import Due
 from agent_session_manager.machine.clock import Time
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from agent_session_manager.domain.attention import QUIET_AFTER, QUIET_IN_CALL_AFTER
+from agent_session_manager.domain.sessions.attention import QUIET_AFTER, QUIET_IN_CALL_AFTER
 from agent_session_manager.machine.clock import Time
 
 logger = logging.getLogger(__name__)

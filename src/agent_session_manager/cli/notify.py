@@ -37,7 +37,7 @@ from agent_session_manager.cli.options import (
     settings_from,
     state_dir_option,
 )
-from agent_session_manager.domain.alert import Interest
+from agent_session_manager.domain.sessions.alert import Interest
 from agent_session_manager.machine.discovery import prepare_state_dir
 from agent_session_manager.settings import Settings, environment
 from agent_shared.counted import counted

@@ -1,1 +1,1 @@
-"""Values, rules and errors. Knows neither HTTP nor SQL."""
+"""Values, rules and errors, which know neither HTTP nor SQL."""

@@ -20,7 +20,7 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     SessionNotFoundError,
 )
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.feed.frames import (
     Frame,
     Heartbeat,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.feeds import Changes
 
 

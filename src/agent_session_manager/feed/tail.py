@@ -16,8 +16,8 @@ from itertools import islice
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import is_set_within
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.feed.frames import News
 
 EVENTS_AT_ONCE = 256

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.writer import Writer
-from agent_session_manager.domain.alert import AlertState
+from agent_session_manager.domain.sessions.alert import AlertState
 from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from agent_session_manager.store.protocol import Store
 

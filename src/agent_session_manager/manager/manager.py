@@ -1,7 +1,7 @@
 """The manager: the use cases of the service, independent of the caller.
 
 Reads go to a few threads, changes to the writer. The rules of a session's state are in
-`domain/session.py`. This module does not depend on HTTP.
+`domain/sessions/session.py`. This module does not depend on HTTP.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import RequestNotFoundError, SessionNotFoundError
-from agent_session_manager.domain.event import Event, NewEvent
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestState
-from agent_session_manager.domain.run_token import (
+from agent_session_manager.domain.events.event import Event, NewEvent
+from agent_session_manager.domain.sessions.request import FINAL_STATES, Request, RequestState
+from agent_session_manager.domain.sessions.run_token import (
     RunCaller,
     digest_of,
     is_agent_token,
     is_token_of_a_run,
 )
-from agent_session_manager.domain.session import Run, Session, Status, is_session_id
+from agent_session_manager.domain.sessions.session import Run, Session, Status, is_session_id
 from agent_session_manager.feed.family import of_family
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.feed.frames import Frame, ListFrame

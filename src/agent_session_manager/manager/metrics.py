@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
-from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.attention import AttentionKind
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.feed.feed import Feed
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import SessionFilter

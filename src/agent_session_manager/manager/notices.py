@@ -9,8 +9,8 @@ from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.notice import Batch, Due, Outlook
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.notice import Batch, Due, Outlook
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.store.changes import OfferNotices, TakeAsKnown
 
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 
-from agent_session_manager.domain.model_request import ModelRequest, Price
+from agent_session_manager.domain.events.model_request import ModelRequest, Price
 from agent_session_manager.prices.format import STANDARD, Band, Model, PriceFile, load
 
 BUNDLED = Path(__file__).with_name("prices.json")

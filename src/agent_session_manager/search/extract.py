@@ -8,8 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from agent_session_manager.domain.event import THINKING_BLOCKS, moment_of
-from agent_session_manager.domain.question import ASKED, DECIDED
+from agent_session_manager.domain.events.event import THINKING_BLOCKS, moment_of
+from agent_session_manager.domain.events.question import ASKED, DECIDED
 
 EXTRACTOR = 3
 """Version of this module, `words.py` and `parts.py`. A new version makes an index begin again."""

@@ -12,15 +12,15 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError, OperationalError, SQLAlchemyError
 
-from agent_session_manager.domain.alert import Interests, no_interests
 from agent_session_manager.domain.errors import (
     DiskFullError,
     StoreUnavailableError,
     VacuumNotPossibleError,
 )
-from agent_session_manager.domain.model_request import PriceOf
-from agent_session_manager.domain.request import Request, RequestState
-from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.events.model_request import PriceOf
+from agent_session_manager.domain.sessions.alert import Interests, no_interests
+from agent_session_manager.domain.sessions.request import Request, RequestState
+from agent_session_manager.domain.sessions.session import Run, Session, Status
 from agent_session_manager.sql.care.safeguards import Safeguards, open_safeguards
 from agent_session_manager.sql.care.vacuum import free_some
 from agent_session_manager.sql.care.verify import refuse_damaged

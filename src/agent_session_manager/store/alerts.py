@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from agent_session_manager.domain.alert import Alert, AlertState
+from agent_session_manager.domain.sessions.alert import Alert, AlertState
 from agent_session_manager.store.change import Change
 
 

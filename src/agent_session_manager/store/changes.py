@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import NewEvent
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.run_token import RunCaller
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.change import Change, SessionChange, SessionsChange
 
 

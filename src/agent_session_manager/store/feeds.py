@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 
 MAX_CHARS = 256 * 1024
 """Characters in the events of one read; the last event may exceed the limit."""

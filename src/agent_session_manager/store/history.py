@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.model_request import ModelRequest
-from agent_session_manager.domain.session import ForkPoint, Reason, Source
+from agent_session_manager.domain.events.event import NewEvent
+from agent_session_manager.domain.events.model_request import ModelRequest
+from agent_session_manager.domain.sessions.session import ForkPoint, Reason, Source
 from agent_session_manager.store.change import SessionChange
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from agent_session_manager.domain.notice import Batch, Due, Outlook
+from agent_session_manager.domain.sessions.notice import Batch, Due, Outlook
 
 
 class NoticeReads(Protocol):

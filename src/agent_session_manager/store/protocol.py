@@ -7,7 +7,8 @@ The promises are numbered; `tests/store/promises/conformance.py` has the same nu
 3. The events of a session are numbered 1, 2, 3, … without gaps, in commit order.
 4. An event with an `event_id` that the session has already is not stored again. Its outcome is the
    stored seq. This also holds within one batch and one list.
-5. Only the newest run changes the state of its session, by the rules of `domain/session.py`.
+5. Only the newest run changes the state of its session, by the rules of
+   `domain/sessions/session.py`.
 6. One session of a project holds a reserved name, until the session is archived or deleted.
 7. The pages of a list contain every session once, newest first. Sessions that are created while a
    reader pages do not change this.
@@ -53,8 +54,8 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from agent_session_manager.domain.request import Request, RequestState
-from agent_session_manager.domain.session import Run, Session, Status
+from agent_session_manager.domain.sessions.request import Request, RequestState
+from agent_session_manager.domain.sessions.session import Run, Session, Status
 from agent_session_manager.store.alerts import AlertReads
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.feeds import FeedReads

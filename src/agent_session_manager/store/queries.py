@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from agent_session_manager.domain.attention import AttentionKind
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.outline import Lane, OutlineEntry
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import Reason, Session, State, Status
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.events.outline import Lane, OutlineEntry
+from agent_session_manager.domain.sessions.attention import AttentionKind
+from agent_session_manager.domain.sessions.run_token import RunCaller
+from agent_session_manager.domain.sessions.session import Reason, Session, State, Status
 
 
 class SessionSort(StrEnum):

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Protocol
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import pytest
 from fastapi import FastAPI
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.events.event import NewEvent
 from agent_session_manager.feed import feed
 from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager

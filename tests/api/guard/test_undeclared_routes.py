@@ -16,7 +16,7 @@ from agent_session_manager.api.guard.throttle import Failures
 from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.wire.limits import MAX_FAILURES
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from tests.support.rows import each_row
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.session_client import SessionClient
-from agent_session_manager.domain.event import NewEvent
+from agent_session_manager.domain.events.event import NewEvent
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import AppendEvents, CreateSession
 from tests.support.api import Api

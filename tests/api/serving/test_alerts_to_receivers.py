@@ -10,7 +10,7 @@ import pytest
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.target import Target, Webhook, parse_kinds
 from agent_session_manager.alerts.targets_file import TargetsFile
-from agent_session_manager.domain.alert import FIRST_PAUSE_SECONDS, Interest
+from agent_session_manager.domain.sessions.alert import FIRST_PAUSE_SECONDS, Interest
 from agent_session_manager.machine.discovery import prepare_state_dir
 from tests.store.promises.events import SOME, question, stop
 from tests.support.api import Api

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agent_session_manager.domain.session import Reason, State
+from agent_session_manager.domain.sessions.session import Reason, State
 from agent_session_manager.sql.care.accept_loss import accept_loss
 from agent_session_manager.sql.care.sums import rebuild_sums, wrong_sums
 from agent_session_manager.sql.care.verify import verify

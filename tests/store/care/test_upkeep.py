@@ -11,7 +11,7 @@ import pytest
 from agent_session_manager.background.retention import LOOK_SECONDS, Retention, Terms
 from agent_session_manager.background.tasks import Upkeep
 from agent_session_manager.domain.errors import StoreUnavailableError
-from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.events.event import parse_event
 from agent_session_manager.feed.frames import Frame, SessionDeleted
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager

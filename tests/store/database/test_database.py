@@ -12,7 +12,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
 from agent_session_manager.domain.errors import NameTakenError, StoreUnavailableError
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.session import Reason
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.engines.open import open_database
 from agent_session_manager.sql.store import SqlStore

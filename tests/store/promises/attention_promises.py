@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from agent_session_manager.domain.attention import Attention, AttentionKind
 from agent_session_manager.domain.errors import RunNotFoundError
+from agent_session_manager.domain.sessions.attention import Attention, AttentionKind
 from agent_session_manager.store.changes import DeleteSession, MarkQuiet, UpdateSession
 from agent_session_manager.store.feeds import ChangedSession
 from agent_session_manager.store.protocol import Store

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_session_manager.domain.event import parse_event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import parse_event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.change import Change
 from agent_session_manager.store.changes import AppendEvents, CreateSession, OpenRun, UpdateSession
 from agent_session_manager.store.protocol import Store

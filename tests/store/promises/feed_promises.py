@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
-from agent_session_manager.domain.request import RequestKind
+from agent_session_manager.domain.sessions.request import RequestKind
 from agent_session_manager.sql.read.feeds import SqlFeeds
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.write.derived import positions

@@ -12,10 +12,10 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.event import moment_of, parse_event
-from agent_session_manager.domain.model_request import ModelRequest
-from agent_session_manager.domain.request import RequestKind
-from agent_session_manager.domain.session import ForkPoint, Reason, Source, State, Usage
+from agent_session_manager.domain.events.event import moment_of, parse_event
+from agent_session_manager.domain.events.model_request import ModelRequest
+from agent_session_manager.domain.sessions.request import RequestKind
+from agent_session_manager.domain.sessions.session import ForkPoint, Reason, Source, State, Usage
 from agent_session_manager.store.changes import CreateRequest, DeleteSession, OpenRun, ReapLeases
 from agent_session_manager.store.history import ImportedHistory, ImportHistory, PlacedRequest
 from agent_session_manager.store.protocol import Store

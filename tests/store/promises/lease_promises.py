@@ -18,7 +18,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import Lease, Reason, Run, Session
+from agent_session_manager.domain.sessions.session import Lease, Reason, Run, Session
 from agent_session_manager.store.changes import (
     ClaimLease,
     DeleteSession,

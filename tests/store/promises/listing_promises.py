@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.domain.session import Reason, State
+from agent_session_manager.domain.sessions.session import Reason, State
 from agent_session_manager.store.changes import DeleteSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter, Mark, Order, SessionFilter, SessionSort

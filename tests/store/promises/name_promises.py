@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent_session_manager.domain.errors import InvalidNameError, NameTakenError
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.changes import CreateSession, DeleteSession, UpdateSession
 from agent_session_manager.store.protocol import Store
 from tests.store.promises.changes import create, kinds, made, update

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_session_manager.domain.notice import (
+from agent_session_manager.domain.sessions.notice import (
     MAX_NOTICES_AT_ONCE,
     MAX_WINDOW_SECONDS,
     WINDOW_SECONDS,
@@ -12,9 +12,9 @@ from agent_session_manager.domain.notice import (
     Hold,
     Outlook,
 )
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.run_token import RunCaller, digest_of
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.run_token import RunCaller, digest_of
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.changes import (
     CreateSession,
     DeleteSession,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_session_manager.domain.file_changes import FileChange
-from agent_session_manager.domain.outline import OutlineEntry
+from agent_session_manager.domain.events.file_changes import FileChange
+from agent_session_manager.domain.events.outline import OutlineEntry
 from agent_session_manager.sql.read import outline
 from agent_session_manager.store.protocol import Store
 from tests.store.promises.changes import append, create, open_run

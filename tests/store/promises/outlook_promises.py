@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agent_session_manager.domain.errors import NotAutomaticError, RunNotNextError
-from agent_session_manager.domain.notice import MAX_AUTOMATIC_RUNS, WINDOW_SECONDS, Hold
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.notice import MAX_AUTOMATIC_RUNS, WINDOW_SECONDS, Hold
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.changes import DeleteSession, OpenRun
 from agent_session_manager.store.protocol import Store
 from tests.store.promises.changes import create, made, open_run, update

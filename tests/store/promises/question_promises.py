@@ -13,9 +13,9 @@ from agent_session_manager.domain.errors import (
     QuestionNotFoundError,
     RunNotFoundError,
 )
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.run_token import RunCaller
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.store.changes import DeleteSession, ReleaseLease
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import QuestionFilter

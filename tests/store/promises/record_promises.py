@@ -15,7 +15,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import Run, Session, Usage
+from agent_session_manager.domain.sessions.session import Run, Session, Usage
 from agent_session_manager.store.changes import CreateSession, DeleteSession, OpenRun, UpdateSession
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter

@@ -16,7 +16,12 @@ from agent_session_manager.domain.errors import (
     RunSupersededError,
     SessionNotFoundError,
 )
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import (
+    FINAL_STATES,
+    Request,
+    RequestKind,
+    RequestState,
+)
 from agent_session_manager.store.changes import CreateRequest, DeleteSession, SettleRequest
 from agent_session_manager.store.protocol import Store
 from tests.store.promises.changes import append, create, made, open_run

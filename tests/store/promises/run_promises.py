@@ -14,7 +14,7 @@ from agent_session_manager.domain.errors import (
     SessionNotFinishedError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import Reason, Run, Session, Usage
+from agent_session_manager.domain.sessions.session import Reason, Run, Session, Usage
 from agent_session_manager.store.changes import OpenRun
 from agent_session_manager.store.protocol import Store
 from agent_session_manager.store.queries import EventFilter

@@ -11,8 +11,8 @@ from agent_session_manager.domain.errors import (
     SessionExistsError,
     SessionNotFoundError,
 )
-from agent_session_manager.domain.run_token import RunCaller, digest_of
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.run_token import RunCaller, digest_of
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.domain.transcript import TranscriptKey, parse_entry
 from agent_session_manager.store.changes import (
     CreateSession,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.domain.errors import InvalidQueryError, InvalidRequestError
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.search.extract import Kind
 from agent_session_manager.sql.search.base import find as finding
 from agent_session_manager.sql.store import SqlStore

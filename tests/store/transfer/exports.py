@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agent_session_manager.domain.request import RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import RequestKind, RequestState
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.sql.transfer.exporter import export

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent_session_manager.api.wire.events import NewEventBody
-from agent_session_manager.domain.event import NewEvent, parse_event
-from agent_session_manager.domain.request import RequestKind
+from agent_session_manager.domain.events.event import NewEvent, parse_event
+from agent_session_manager.domain.sessions.request import RequestKind
 from agent_session_manager.domain.transcript import NewEntry, TranscriptKey
 from agent_session_manager.sql.care.exporting_file import written_whole
 from agent_session_manager.sql.care.verify import verify

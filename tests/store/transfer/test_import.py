@@ -8,8 +8,8 @@ import pytest
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, NameTakenError
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import State, Usage
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import State, Usage
 from agent_session_manager.sql.care.readonly import reading_alone
 from agent_session_manager.sql.care.verify import verify
 from agent_session_manager.sql.database.errors import DatabaseInUseError

@@ -11,7 +11,7 @@ import orjson
 from agent_orchestrator.events.output_text import OutputText
 from agent_orchestrator.events.prepare import create_event, prepare
 from agent_session_manager.api.http.masker import Masker
-from agent_session_manager.domain.event import NewEvent, parse_event
+from agent_session_manager.domain.events.event import NewEvent, parse_event
 from agent_shared.masking import MAX_COUNT, MIN_SECRET_CHARS, Masking, is_masked, rules_for
 from agent_shared.masking_rules import RULES, Rule
 from tests.support.planted import KINDS, planted, shown, traces

@@ -33,8 +33,8 @@ from agent_session_manager.domain.errors import (
     SessionNotFoundError,
     SessionRunningError,
 )
-from agent_session_manager.domain.event import Event, NewEvent, parse_event
-from agent_session_manager.domain.session import MAX_NAME_CHARS, is_session_id
+from agent_session_manager.domain.events.event import Event, NewEvent, parse_event
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS, is_session_id
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateSession, OpenRun, UpdateSession
 from agent_session_manager.store.queries import EventFilter, EventPage

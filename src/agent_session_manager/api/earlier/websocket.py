@@ -21,7 +21,7 @@ from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.sessions import SessionBody, session_body
 from agent_session_manager.concurrency.wakeups import is_set_within
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.events.event import Event
 from agent_session_manager.feed.feed import CHANGES_AT_ONCE, LIST_PACE_SECONDS
 from agent_session_manager.feed.tail import CHARS_AT_ONCE, EVENTS_AT_ONCE, HEARTBEAT_SECONDS
 from agent_session_manager.manager.manager import Manager

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.http.errors import RequestError, error_response
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 
 MAX_REQUESTS = 128
 MAX_HELD_BYTES = 128 * 1024 * 1024

@@ -18,7 +18,7 @@ from agent_session_manager.api.guard.throttle import TOO_MANY, Failures
 from agent_session_manager.api.http.caller import CALLER, PAGE
 from agent_session_manager.api.http.errors import Refusal, error_response, refusal_of
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.domain.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller
+from agent_session_manager.domain.sessions.run_token import AGENT_PREFIX, RUN_PREFIX, RunCaller
 
 MAX_HEADER_BYTES = 32 * 1024
 MAX_PARAMETERS = 100

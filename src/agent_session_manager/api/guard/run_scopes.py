@@ -25,7 +25,7 @@ from agent_session_manager.domain.errors import (
     OrchestratorError,
     SessionNotFoundError,
 )
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.manager.manager import Manager
 
 H = TypeVar("H", bound=Callable[..., Any])

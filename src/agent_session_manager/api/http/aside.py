@@ -20,7 +20,7 @@ from weakref import WeakValueDictionary
 from starlette.requests import HTTPConnection
 
 from agent_session_manager.api.http.caller import caller_of
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 
 T = TypeVar("T")
 Pause = Callable[[], None]

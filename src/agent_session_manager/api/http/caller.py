@@ -8,7 +8,7 @@ from datetime import datetime
 
 from starlette.requests import HTTPConnection
 
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 
 CALLER = "agent_session_manager.run"
 """Scope key of the run that makes a request; absent for all other callers."""

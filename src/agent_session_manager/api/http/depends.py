@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from pydantic import StringConstraints
 
-from agent_session_manager.domain.session import MAX_PATH_BYTES
+from agent_session_manager.domain.sessions.session import MAX_PATH_BYTES
 from agent_session_manager.manager.manager import Manager
 
 

@@ -1,7 +1,7 @@
 """The routes of events.
 
 Appends are the most frequent requests, so they are served ahead of the framework, which documents
-them. `api/http/body.py` and `domain/event.py` check their bodies.
+them. `api/http/body.py` and `domain/events/event.py` check their bodies.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from agent_session_manager.api.wire.events import AppendedAnswer, EventsAnswer, 
 from agent_session_manager.api.wire.limits import MAX_NUMBER, MAX_PAGE
 from agent_session_manager.domain.cursor import Cursor, parse_cursor
 from agent_session_manager.domain.errors import InvalidRequestError, NotForRunsError
-from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
-from agent_session_manager.domain.question import is_id_of_a_step
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.events.event import MAX_EVENTS_PER_APPEND, NewEvent, parse_event
+from agent_session_manager.domain.events.question import is_id_of_a_step
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.store.queries import EventFilter
 
 appending = APIRouter(route_class=JsonRoute, tags=["events"])

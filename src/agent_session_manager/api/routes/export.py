@@ -22,7 +22,7 @@ from agent_session_manager.api.wire.limits import MAX_NUMBER
 from agent_session_manager.api.wire.runs import run_body
 from agent_session_manager.api.wire.sessions import session_body
 from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.export import html
 from agent_session_manager.export.document.options import ExportedTools, ExportFormat, Options
 from agent_session_manager.export.renderer import Renderer

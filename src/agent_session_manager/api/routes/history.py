@@ -24,8 +24,8 @@ from agent_session_manager.api.wire.history import (
 )
 from agent_session_manager.api.wire.runs import holder_of
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.event import NewEvent, moment_of, parse_event
-from agent_session_manager.domain.session import MAX_NAME_CHARS
+from agent_session_manager.domain.events.event import NewEvent, moment_of, parse_event
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS
 from agent_session_manager.store.history import ImportHistory
 
 router = APIRouter(route_class=JsonRoute, tags=["history"])

@@ -11,7 +11,7 @@ from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.responses import refusals
 from agent_session_manager.api.tools.entry import ToolEntry
 from agent_session_manager.domain.errors import NotForRunsError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 
 router = APIRouter(tags=["mcp"])
 

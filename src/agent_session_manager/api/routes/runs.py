@@ -34,9 +34,9 @@ from agent_session_manager.api.wire.runs import (
 )
 from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
 from agent_session_manager.domain.errors import NotForPagesError, NotForRunsError
-from agent_session_manager.domain.request import OF_OTHERS, RequestKind, RequestState
-from agent_session_manager.domain.request import Request as RunRequest
-from agent_session_manager.domain.run_token import create_run_token, digest_of
+from agent_session_manager.domain.sessions.request import OF_OTHERS, RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import Request as RunRequest
+from agent_session_manager.domain.sessions.run_token import create_run_token, digest_of
 from agent_session_manager.store.changes import (
     ClaimLease,
     CreateRequest,

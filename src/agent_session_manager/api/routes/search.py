@@ -15,7 +15,7 @@ from agent_session_manager.api.http.page_marks import page_text, parse_page
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.wire.common import GivenMoment
 from agent_session_manager.api.wire.search import SearchAnswer, search_answer
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.search.extract import Kind
 from agent_session_manager.search.query import parse_query
 from agent_session_manager.store.queries import SessionFilter

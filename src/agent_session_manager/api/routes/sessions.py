@@ -38,10 +38,10 @@ from agent_session_manager.api.wire.sessions import (
     StatusAnswer,
     session_body,
 )
-from agent_session_manager.domain.attention import AttentionKind
 from agent_session_manager.domain.errors import NotForPagesError
-from agent_session_manager.domain.run_token import RunCaller, create_run_token, digest_of
-from agent_session_manager.domain.session import Reason, Session, State
+from agent_session_manager.domain.sessions.attention import AttentionKind
+from agent_session_manager.domain.sessions.run_token import RunCaller, create_run_token, digest_of
+from agent_session_manager.domain.sessions.session import Reason, Session, State
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateSession, UpdateSession
 from agent_session_manager.store.queries import Order, SessionFilter, SessionSort

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from agent_session_manager.domain.session import MAX_NAME_CHARS, MAX_PATH_BYTES, State
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS, MAX_PATH_BYTES, State
 
 MAX_TEXT_CHARS = 1_000_000
 MAX_WAITED_FOR = 50

@@ -9,8 +9,8 @@ from typing import Any
 
 from agent_session_manager.api.wire.sessions import session_body
 from agent_session_manager.domain.errors import OrchestratorError, SessionNotFoundError
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import Session, is_session_id
+from agent_session_manager.domain.sessions.run_token import RunCaller
+from agent_session_manager.domain.sessions.session import Session, is_session_id
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.queries import SessionFilter, SessionSort
 from agent_shared.masking import Masking

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from starlette.types import Receive, Scope, Send
 
 from agent_session_manager.domain.errors import OverloadedError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.manager.manager import Manager
 
 MAX_CALLS = 256

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from agent_session_manager.api.tools.arguments import MessageArguments, StopArguments
 from agent_session_manager.api.tools.call import Answer, Call, ToolError, row_of
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.store.changes import CreateRequest
 
 SETTLE_SECONDS = 20.0

@@ -14,9 +14,14 @@ from uuid import uuid4
 from agent_session_manager.api.tools.arguments import ResumeArguments, StartArguments
 from agent_session_manager.api.tools.call import Answer, Call, ToolError, masked, row_of
 from agent_session_manager.domain.errors import RunFinishedError, RunSupersededError
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
-from agent_session_manager.domain.run_token import RunCaller
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.sessions.request import (
+    FINAL_STATES,
+    Request,
+    RequestKind,
+    RequestState,
+)
+from agent_session_manager.domain.sessions.run_token import RunCaller
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.changes import CreateRequest
 

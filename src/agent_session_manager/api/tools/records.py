@@ -16,7 +16,7 @@ from agent_session_manager.api.wire.events import event_to_json
 from agent_session_manager.api.wire.limits import MAX_NUMBER
 from agent_session_manager.api.wire.sessions import session_body
 from agent_session_manager.domain.errors import NoResultError
-from agent_session_manager.domain.session import Reason, Session
+from agent_session_manager.domain.sessions.session import Reason, Session
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.queries import EventFilter
 

@@ -9,7 +9,7 @@ from agent_session_manager.api.tools.arguments import WaitArguments
 from agent_session_manager.api.tools.call import Answer, Call, row_of
 from agent_session_manager.api.tools.records import ending_of
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.session import Session, State
+from agent_session_manager.domain.sessions.session import Session, State
 
 HEAD_CHARS = 2_000
 """Most characters of a result in the answer; of many results, fewer."""

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from agent_session_manager.domain.session import MAX_NAME_CHARS, MAX_PATH_BYTES, SESSION_ID
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS, MAX_PATH_BYTES, SESSION_ID
 from agent_session_manager.store.search import IndexState
 
 

@@ -8,7 +8,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.wire.common import to_text
-from agent_session_manager.domain.event import Event
+from agent_session_manager.domain.events.event import Event
 
 
 class AppendedAnswer(BaseModel):

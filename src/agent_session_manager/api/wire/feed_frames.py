@@ -10,8 +10,8 @@ from agent_session_manager.api.wire.common import dump
 from agent_session_manager.api.wire.events import event_to_json
 from agent_session_manager.api.wire.sessions import SessionAnswer, SessionDeletedFrame, session_body
 from agent_session_manager.domain.cursor import Cursor
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.feed.frames import (
     Frame,
     Heartbeat,

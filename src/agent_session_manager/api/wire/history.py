@@ -16,9 +16,9 @@ from agent_session_manager.api.wire.common import (
     SessionId,
 )
 from agent_session_manager.api.wire.events import NewEventBody
-from agent_session_manager.domain.event import MAX_EVENTS_PER_APPEND, MAX_USAGE, REQUEST_KEY
-from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
-from agent_session_manager.domain.session import ForkPoint, Reason, Source
+from agent_session_manager.domain.events.event import MAX_EVENTS_PER_APPEND, MAX_USAGE, REQUEST_KEY
+from agent_session_manager.domain.events.model_request import COUNTS, DETAILS, ModelRequest
+from agent_session_manager.domain.sessions.session import ForkPoint, Reason, Source
 from agent_session_manager.store.history import PlacedRequest
 
 MAX_REQUESTS = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agent_session_manager.domain.outline import OutlineKind
+from agent_session_manager.domain.events.outline import OutlineKind
 
 
 class FileChangeBody(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from agent_session_manager.api.wire.common import Given, Moment, SessionId
-from agent_session_manager.domain.request import OF_OTHERS, RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import OF_OTHERS, RequestKind, RequestState
 
 MAX_DETAIL_CHARS = 4000
 

@@ -15,9 +15,9 @@ from agent_session_manager.api.wire.common import (
     UsageBody,
 )
 from agent_session_manager.api.wire.sessions import SessionAnswer, session_body
-from agent_session_manager.domain.notice import Batch, Hold
-from agent_session_manager.domain.run_token import agent_token_of
-from agent_session_manager.domain.session import Reason, Run, Session
+from agent_session_manager.domain.sessions.notice import Batch, Hold
+from agent_session_manager.domain.sessions.run_token import agent_token_of
+from agent_session_manager.domain.sessions.session import Reason, Run, Session
 
 
 class NewRunBody(Given):

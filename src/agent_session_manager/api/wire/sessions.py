@@ -18,9 +18,9 @@ from agent_session_manager.api.wire.common import (
     UsageBody,
 )
 from agent_session_manager.api.wire.limits import MAX_RUN
-from agent_session_manager.domain.attention import Attention, AttentionKind
-from agent_session_manager.domain.notice import Hold, hold_of
-from agent_session_manager.domain.session import (
+from agent_session_manager.domain.sessions.attention import Attention, AttentionKind
+from agent_session_manager.domain.sessions.notice import Hold, hold_of
+from agent_session_manager.domain.sessions.session import (
     MAX_PATH_BYTES,
     ForkPoint,
     Reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agent_session_manager.domain.question import ASKED, DECIDED
+from agent_session_manager.domain.events.question import ASKED, DECIDED
 from agent_session_manager.export.document import content
 from agent_session_manager.export.document.grouping import Entry
 from agent_session_manager.export.document.nodes import Anchor, Border, Code, Fold, Node, Section

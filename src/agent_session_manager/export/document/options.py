@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from agent_session_manager.domain.event import THINKING_BLOCKS
+from agent_session_manager.domain.events.event import THINKING_BLOCKS
 
 Event = Mapping[str, Any]
 """An event with the fields that any client of the manager gets.

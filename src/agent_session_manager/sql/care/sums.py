@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import sqlite
 
-from agent_session_manager.domain.attention import AttentionKind
-from agent_session_manager.domain.session import State
+from agent_session_manager.domain.sessions.attention import AttentionKind
+from agent_session_manager.domain.sessions.session import State
 from agent_session_manager.sql.schema.derived import (
     DERIVED_OF_SESSIONS,
     all_facets,

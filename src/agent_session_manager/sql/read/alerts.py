@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, case, exists, func, or_, select
 
-from agent_session_manager.domain.alert import (
+from agent_session_manager.domain.sessions.alert import (
     MAX_ASKED_PAUSE_SECONDS,
     Alert,
     AlertKind,

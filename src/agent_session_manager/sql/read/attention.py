@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, tuple_
 
-from agent_session_manager.domain.attention import CALL, Attention, AttentionKind
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.line import first_line
-from agent_session_manager.domain.session import WITHOUT_ERROR, Reason, Run, Session, State
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.events.line import first_line
+from agent_session_manager.domain.sessions.attention import CALL, Attention, AttentionKind
+from agent_session_manager.domain.sessions.session import WITHOUT_ERROR, Reason, Run, Session, State
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, questions, runs, sessions
 

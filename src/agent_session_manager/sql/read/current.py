@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select
 
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.session import RunState, Session
+from agent_session_manager.domain.sessions.session import RunState, Session
 from agent_session_manager.sql.read.descendants import to_session
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions

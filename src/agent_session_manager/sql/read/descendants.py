@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, distinct, func, literal, select
 
-from agent_session_manager.domain.session import REASONS, Session, State
+from agent_session_manager.domain.sessions.session import REASONS, Session, State
 from agent_session_manager.sql.read.attention import attention_of, shown_events
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions

@@ -12,7 +12,7 @@ from agent_session_manager.domain.errors import (
     NoResultError,
     SessionNotFinishedError,
 )
-from agent_session_manager.domain.event import Event, joined_text
+from agent_session_manager.domain.events.event import Event, joined_text
 from agent_session_manager.sql.read.sessions import NUMBER, one
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, runs, sessions

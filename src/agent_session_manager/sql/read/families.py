@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.errors import NotForRunsError, TooDeepError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.sql.schema.tables import run_tokens, sessions, transcripts
 from agent_session_manager.store.changes import CreateSession
 

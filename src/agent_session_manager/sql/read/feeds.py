@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, Select, bindparam, func, select, true
 
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import CursorUnknownError, SessionNotFoundError
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import deleted_sessions, events, feed, sessions

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.errors import EventDamagedError, NoResultError
-from agent_session_manager.domain.notice import (
+from agent_session_manager.domain.sessions.notice import (
     MAX_AUTOMATIC_RUNS,
     MAX_WINDOW_SECONDS,
     WINDOW_SECONDS,
@@ -34,7 +34,7 @@ from agent_session_manager.domain.notice import (
     hold_of,
     notice_text,
 )
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.session import Reason
 from agent_session_manager.sql.read.current import NEWEST_RUN_STATE
 from agent_session_manager.sql.read.events import get_answer
 from agent_session_manager.sql.read.families import MAX_LEVELS

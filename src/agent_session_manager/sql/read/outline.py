@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, Select, select
 
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.outline import (
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.events.outline import (
     CALL_BEGUN,
     CALL_DENIED,
     CALL_ENDED,

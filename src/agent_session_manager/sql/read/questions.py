@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, and_, select, tuple_
 
 from agent_session_manager.domain.errors import InvalidRequestError
-from agent_session_manager.domain.request import RequestKind
+from agent_session_manager.domain.sessions.request import RequestKind
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import events, questions, requests, sessions

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, func, select
 
-from agent_session_manager.domain.request import Request, RequestState
-from agent_session_manager.domain.session import Run
+from agent_session_manager.domain.sessions.request import Request, RequestState
+from agent_session_manager.domain.sessions.session import Run
 from agent_session_manager.sql.read.sessions import NUMBER, one
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests, runs

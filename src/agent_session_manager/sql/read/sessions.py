@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from agent_session_manager.domain.errors import InvalidRequestError, SessionNotFoundError
-from agent_session_manager.domain.session import Reason, Session, Status, state_after
+from agent_session_manager.domain.sessions.session import Reason, Session, Status, state_after
 from agent_session_manager.sql.read.descendants import to_session, to_sessions
 from agent_session_manager.sql.read.families import is_below
 from agent_session_manager.sql.schema import rows

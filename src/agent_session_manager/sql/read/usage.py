@@ -29,7 +29,7 @@ from sqlalchemy import (
     select,
 )
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 from agent_session_manager.domain.zones import Span, day_start, spans_of
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.derived import (

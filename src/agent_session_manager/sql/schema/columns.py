@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Column, Integer, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateIndex
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 
 # SQLite numbers rows automatically only in a column of exactly this type.
 Number = BigInteger().with_variant(Integer(), "sqlite")

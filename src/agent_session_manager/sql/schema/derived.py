@@ -31,10 +31,10 @@ from sqlalchemy import (
     union_all,
 )
 
-from agent_session_manager.domain.attention import QUESTION_MARKS, AttentionKind
-from agent_session_manager.domain.model_request import COUNTS
-from agent_session_manager.domain.question import ASKED, ASKED_SUFFIX, DECIDED_SUFFIX
-from agent_session_manager.domain.session import REASONS, Reason, State
+from agent_session_manager.domain.events.model_request import COUNTS
+from agent_session_manager.domain.events.question import ASKED, ASKED_SUFFIX, DECIDED_SUFFIX
+from agent_session_manager.domain.sessions.attention import QUESTION_MARKS, AttentionKind
+from agent_session_manager.domain.sessions.session import REASONS, Reason, State
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS, WITH_NEWEST_RUN, to_microseconds
 from agent_session_manager.sql.schema.tables import (
     AGENT,

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import orjson
 from sqlalchemy import Row, and_, case, func, select
 
-from agent_session_manager.domain.event import MANAGER_FIELDS, Event
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import (
+from agent_session_manager.domain.events.event import MANAGER_FIELDS, Event
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import (
     ForkPoint,
     Lease,
     Reason,

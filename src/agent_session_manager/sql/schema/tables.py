@@ -23,7 +23,7 @@ from sqlalchemy import (
     func,
 )
 
-from agent_session_manager.domain.model_request import COUNTS, DETAILS
+from agent_session_manager.domain.events.model_request import COUNTS, DETAILS
 from agent_session_manager.sql.schema.columns import Number, SessionId, usage_columns
 
 metadata = MetaData()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from agent_session_manager.domain.session import is_session_id as has_form_of_session_id
+from agent_session_manager.domain.sessions.session import is_session_id as has_form_of_session_id
 from agent_session_manager.sql.schema.derived import MAX_COST, MAX_COUNTED
 from agent_session_manager.sql.schema.rows import to_microseconds
 

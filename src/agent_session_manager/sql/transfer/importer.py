@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from agent_session_manager.domain.names import reserved_name
+from agent_session_manager.domain.sessions.names import reserved_name
 from agent_session_manager.sql.care.verify import refuse_damaged
 from agent_session_manager.sql.database.database import Database
 from agent_session_manager.sql.database.engines.open import open_database

@@ -14,15 +14,15 @@ from typing import Any
 import orjson
 from sqlalchemy import Row, Table
 
-from agent_session_manager.domain.event import MAX_EVENT_ID_CHARS, MAX_TYPE_CHARS, NANODOLLARS
-from agent_session_manager.domain.line import MAX_LINE_CHARS
-from agent_session_manager.domain.model_request import COUNTS, DETAILS
-from agent_session_manager.domain.request import RequestKind, RequestState
-from agent_session_manager.domain.session import (
-    MAX_NAME_CHARS,
-    MAX_PATH_BYTES,
-    Reason,
+from agent_session_manager.domain.events.event import (
+    MAX_EVENT_ID_CHARS,
+    MAX_TYPE_CHARS,
+    NANODOLLARS,
 )
+from agent_session_manager.domain.events.line import MAX_LINE_CHARS
+from agent_session_manager.domain.events.model_request import COUNTS, DETAILS
+from agent_session_manager.domain.sessions.request import RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS, MAX_PATH_BYTES, Reason
 from agent_session_manager.domain.transcript import MAX_KEY_BYTES
 from agent_session_manager.sql.schema.derived import MAX_COST
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Connection, bindparam, delete, select
 
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.events.event import parse_event
 from agent_session_manager.sql.schema.tables import usage_facts
 from agent_session_manager.sql.write.batch import HAS_TOTAL
 from agent_session_manager.sql.write.derived.usage import UsageTold, count_usage, unpriced

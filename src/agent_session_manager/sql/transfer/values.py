@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agent_session_manager.domain.errors import OrchestratorError
-from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.events.event import parse_event
 from agent_session_manager.domain.json_values import UnstorableJsonError, check_value
 from agent_session_manager.domain.raw_json import check_object
 from agent_shared.masking import Masking

@@ -25,7 +25,7 @@ from sqlalchemy import (
     update,
 )
 
-from agent_session_manager.domain.alert import (
+from agent_session_manager.domain.sessions.alert import (
     KEPT_FOR,
     MAX_AGE,
     MAX_ERROR_CHARS,
@@ -38,7 +38,7 @@ from agent_session_manager.domain.alert import (
     kind_of_end,
     pause_after,
 )
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.session import Reason
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.alerts import alerts
 from agent_session_manager.sql.schema.tables import AGENT, events, questions, runs, sessions

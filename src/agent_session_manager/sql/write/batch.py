@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from agent_session_manager.domain.model_request import PriceOf
+from agent_session_manager.domain.events.model_request import PriceOf
 from agent_session_manager.sql.database.direct import write
 from agent_session_manager.sql.database.inserts import insert_rows
 from agent_session_manager.sql.schema.rows import USAGE_COLUMNS

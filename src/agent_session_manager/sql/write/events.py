@@ -13,18 +13,18 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, Row, Select, bindparam, delete, select
 
-from agent_session_manager.domain.attention import DENIAL, AttentionKind
 from agent_session_manager.domain.cursor import Cursor
 from agent_session_manager.domain.errors import (
     InvalidEventError,
     RecordBehindError,
     SessionNotFoundError,
 )
-from agent_session_manager.domain.event import NewEvent
-from agent_session_manager.domain.line import answer_of, failure_of, first_line, prompt_of
-from agent_session_manager.domain.model_request import PriceOf
-from agent_session_manager.domain.question import QuestionStep
-from agent_session_manager.domain.session import (
+from agent_session_manager.domain.events.event import NewEvent
+from agent_session_manager.domain.events.line import answer_of, failure_of, first_line, prompt_of
+from agent_session_manager.domain.events.model_request import PriceOf
+from agent_session_manager.domain.events.question import QuestionStep
+from agent_session_manager.domain.sessions.attention import DENIAL, AttentionKind
+from agent_session_manager.domain.sessions.session import (
     Effect,
     RunState,
     effect_of_stop,

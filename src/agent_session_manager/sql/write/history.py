@@ -14,10 +14,15 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
 
 from agent_session_manager.domain.errors import SessionNotFoundError, SessionRunningError
-from agent_session_manager.domain.event import NewEvent, is_prompt
-from agent_session_manager.domain.model_request import PriceOf
-from agent_session_manager.domain.names import check_name
-from agent_session_manager.domain.session import Effect, Reason, effect_of_import, state_after
+from agent_session_manager.domain.events.event import NewEvent, is_prompt
+from agent_session_manager.domain.events.model_request import PriceOf
+from agent_session_manager.domain.sessions.names import check_name
+from agent_session_manager.domain.sessions.session import (
+    Effect,
+    Reason,
+    effect_of_import,
+    state_after,
+)
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
 from agent_session_manager.sql.schema.tables import events, runs, sessions

@@ -9,9 +9,9 @@ from uuid import uuid4
 from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from agent_session_manager.domain.errors import NotAutomaticError
-from agent_session_manager.domain.notice import MAX_NOTICES_AT_ONCE, hold_of
-from agent_session_manager.domain.request import RequestKind, RequestState
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.notice import MAX_NOTICES_AT_ONCE, hold_of
+from agent_session_manager.domain.sessions.request import RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import Reason
 from agent_session_manager.sql.read.current import find_current, get_current, newest_run
 from agent_session_manager.sql.read.notices import IS_PENDING, IS_UNDELIVERED, read_batch
 from agent_session_manager.sql.schema import rows

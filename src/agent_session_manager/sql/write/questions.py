@@ -12,7 +12,7 @@ from agent_session_manager.domain.errors import (
     QuestionClosedError,
     QuestionNotFoundError,
 )
-from agent_session_manager.domain.question import (
+from agent_session_manager.domain.events.question import (
     ASKED,
     DECIDED,
     QuestionStep,

@@ -14,7 +14,12 @@ from agent_session_manager.domain.errors import (
     RunNotFoundError,
     RunSupersededError,
 )
-from agent_session_manager.domain.request import FINAL_STATES, Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.request import (
+    FINAL_STATES,
+    Request,
+    RequestKind,
+    RequestState,
+)
 from agent_session_manager.sql.read.current import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests

@@ -20,7 +20,7 @@ from agent_session_manager.domain.errors import (
     RunSupersededError,
     SessionRunningError,
 )
-from agent_session_manager.domain.session import (
+from agent_session_manager.domain.sessions.session import (
     Effect,
     Reason,
     RunState,

@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
-from agent_session_manager.domain.alert import Interests
 from agent_session_manager.domain.errors import (
     NameTakenError,
     OrchestratorError,
@@ -23,9 +22,10 @@ from agent_session_manager.domain.errors import (
     SessionExistsError,
     SessionRunningError,
 )
-from agent_session_manager.domain.model_request import PriceOf
-from agent_session_manager.domain.names import check_name, reserved_name
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.model_request import PriceOf
+from agent_session_manager.domain.sessions.alert import Interests
+from agent_session_manager.domain.sessions.names import check_name, reserved_name
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.sql.read.current import find_current, get_current, get_whole, newest_run
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.read.families import parent_for

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agent_session_manager.alerts.target import Target, Webhook
-from agent_session_manager.domain.alert import Alert, AlertKind, Interest
+from agent_session_manager.domain.sessions.alert import Alert, AlertKind, Interest
 
 NOW = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
 MANAGER = "http://127.0.0.1:8765"

@@ -20,7 +20,7 @@ from agent_session_manager.alerts.sender import COMMAND_SECONDS, WEBHOOK_SECONDS
 from agent_session_manager.alerts.signature import new_secret, sign
 from agent_session_manager.alerts.target import Webhook
 from agent_session_manager.alerts.webhook import post, tls_context
-from agent_session_manager.domain.alert import AlertKind
+from agent_session_manager.domain.sessions.alert import AlertKind
 from agent_session_manager.machine.clock import Time
 from tests.commands.processes import is_alive
 from tests.support.loops import run

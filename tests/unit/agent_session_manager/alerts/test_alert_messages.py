@@ -6,7 +6,7 @@ import json
 
 from agent_session_manager.alerts.message import body_of, message_of, sample_alert, title_of
 from agent_session_manager.alerts.target import BodyFormat
-from agent_session_manager.domain.alert import Alert, AlertKind
+from agent_session_manager.domain.sessions.alert import Alert, AlertKind
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.alerts.samples import MANAGER, NOW, alert
 

@@ -22,7 +22,7 @@ from agent_session_manager.alerts.target import (
     parse_kinds,
 )
 from agent_session_manager.alerts.targets_file import MAX_TARGETS, TargetsFile, TargetsFileError
-from agent_session_manager.domain.alert import AlertKind, Interest
+from agent_session_manager.domain.sessions.alert import AlertKind, Interest
 from tests.support.rows import each_row
 from tests.unit.agent_session_manager.alerts.samples import target
 

@@ -19,8 +19,8 @@ from agent_session_manager.background.alert_delivery import (
     RETRY_SECONDS,
     AlertDelivery,
 )
-from agent_session_manager.domain.alert import Alert, AlertState
 from agent_session_manager.domain.errors import StoreUnavailableError
+from agent_session_manager.domain.sessions.alert import Alert, AlertState
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
 from tests.support.loops import run

@@ -8,7 +8,7 @@ from agent_session_manager.background.notifier import SWEEP_SECONDS, Notifier
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
-from agent_session_manager.domain.notice import Due
+from agent_session_manager.domain.sessions.notice import Due
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.notices import Notices
 from tests.support.loops import run

@@ -18,8 +18,8 @@ from agent_session_manager.domain.errors import (
     OverloadedError,
     StoreUnavailableError,
 )
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.feed import feed as module
 from agent_session_manager.feed import tail
 from agent_session_manager.feed.feed import Feed

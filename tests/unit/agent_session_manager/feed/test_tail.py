@@ -13,8 +13,8 @@ import pytest
 
 from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.event import Event
-from agent_session_manager.domain.session import Session
+from agent_session_manager.domain.events.event import Event
+from agent_session_manager.domain.sessions.session import Session
 from agent_session_manager.feed import tail as module
 from agent_session_manager.feed.frames import News
 from agent_session_manager.feed.tail import Tail

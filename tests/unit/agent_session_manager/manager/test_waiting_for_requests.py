@@ -16,8 +16,8 @@ from agent_session_manager.concurrency.reader import Reader
 from agent_session_manager.concurrency.wakeups import Wakeups
 from agent_session_manager.concurrency.writer import Writer
 from agent_session_manager.domain.errors import SessionNotFoundError
-from agent_session_manager.domain.request import Request, RequestKind, RequestState
-from agent_session_manager.domain.session import Reason, Session
+from agent_session_manager.domain.sessions.request import Request, RequestKind, RequestState
+from agent_session_manager.domain.sessions.session import Reason, Session
 from agent_session_manager.manager.manager import Manager
 from agent_session_manager.store.protocol import Store
 from tests.support.loops import run

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from agent_session_manager.domain.model_request import Price
+from agent_session_manager.domain.events.model_request import Price
 from agent_session_manager.prices.fields import PriceFileError
 from agent_session_manager.prices.format import MAX_BYTES, UNIT, load
 from agent_session_manager.prices.table import BUNDLED, Consumption, PriceTable

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent_session_manager.domain.model_request import Price
+from agent_session_manager.domain.events.model_request import Price
 from agent_session_manager.prices.format import UNIT
 from agent_session_manager.prices.table import BUNDLED, Consumption, PriceTable
 from tests.support.environment import scrubbed_environment

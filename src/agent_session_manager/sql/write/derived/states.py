@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, Update, bindparam, update
 
-from agent_session_manager.domain.attention import AttentionKind
+from agent_session_manager.domain.sessions.attention import AttentionKind
 from agent_session_manager.sql.read.attention import SILENT, silence
 from agent_session_manager.sql.schema.derived import (
     ATTENTION_OF_NEWEST_RUN,

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, bindparam, select, update
 
-from agent_session_manager.domain.model_request import (
+from agent_session_manager.domain.events.model_request import (
     COUNTS,
     DETAILS,
     ModelRequest,
     Price,
     PriceOf,
 )
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 from agent_session_manager.sql.database.inserts import insert_rows
 from agent_session_manager.sql.schema.rows import (
     USAGE_COLUMNS,

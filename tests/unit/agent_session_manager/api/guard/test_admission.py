@@ -17,7 +17,7 @@ from agent_session_manager.api.app import build_app, guarded
 from agent_session_manager.api.guard.admission import BEGUN_PER_TURN, Admission
 from agent_session_manager.api.http.caller import CALLER
 from agent_session_manager.api.http.errors import install_error_handlers
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from tests.support.loops import SteppedLoop, run, run_stepped
 from tests.support.rows import each_row
 

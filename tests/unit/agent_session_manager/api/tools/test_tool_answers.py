@@ -12,7 +12,7 @@ import pytest
 from agent_session_manager.api.tools import call as calls
 from agent_session_manager.api.tools import messages, records, waits
 from agent_session_manager.api.tools.call import ToolError
-from agent_session_manager.domain.event import parse_event
+from agent_session_manager.domain.events.event import parse_event
 from tests.store.promises.events import decision, question
 from tests.support.led_family import Lead, leading
 from tests.support.loops import run

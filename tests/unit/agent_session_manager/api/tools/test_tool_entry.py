@@ -14,7 +14,7 @@ import pytest
 from agent_session_manager.api.tools import entry
 from agent_session_manager.api.tools.entry import Serve, ToolEntry
 from agent_session_manager.domain.errors import OverloadedError
-from agent_session_manager.domain.run_token import RunCaller
+from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.manager.manager import Manager
 from tests.support.loops import run
 

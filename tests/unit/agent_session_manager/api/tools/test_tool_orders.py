@@ -11,7 +11,7 @@ import pytest
 
 from agent_session_manager.api.tools import orders
 from agent_session_manager.api.tools.call import ToolError
-from agent_session_manager.domain.request import RequestState
+from agent_session_manager.domain.sessions.request import RequestState
 from agent_session_manager.store.changes import OpenRun
 from tests.support.led_family import Lead, leading
 from tests.support.loops import run

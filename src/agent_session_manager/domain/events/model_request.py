@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from agent_session_manager.domain.session import Usage
+from agent_session_manager.domain.sessions.session import Usage
 
 COUNTS = (
     "input_tokens",

@@ -12,13 +12,13 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from agent_session_manager.domain.event import joined_text
-from agent_session_manager.domain.file_changes import (
+from agent_session_manager.domain.events.event import joined_text
+from agent_session_manager.domain.events.file_changes import (
     FileChange,
     changes_of_diff,
     changes_of_input,
 )
-from agent_session_manager.domain.line import first_line
+from agent_session_manager.domain.events.line import first_line
 
 CALL_BEGUN, CALL_ENDED, CALL_DENIED = "pre_tool", "post_tool", "permission_denied"
 _GISTS = ("command", "cmd", "file_path", "path", "pattern", "url", "description", "prompt")

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.model_request import COUNTS, DETAILS, ModelRequest
-from agent_session_manager.domain.question import ASKED, DECIDED, QuestionStep, question_step
-from agent_session_manager.domain.session import MAX_NAME_CHARS, Reason, Usage, end_reason
+from agent_session_manager.domain.events.model_request import COUNTS, DETAILS, ModelRequest
+from agent_session_manager.domain.events.question import ASKED, DECIDED, QuestionStep, question_step
+from agent_session_manager.domain.sessions.session import MAX_NAME_CHARS, Reason, Usage, end_reason
 from agent_shared.masking import MAX_COUNT
 
 MAX_EVENTS_PER_APPEND = 1000

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.sessions.session import Reason
 
 MAX_ANSWER_CHARS = 4000
 """Maximum length of the part of an answer that a notice quotes."""

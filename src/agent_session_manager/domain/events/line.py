@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent_session_manager.domain.event import NewEvent, is_prompt, joined_text
-from agent_session_manager.domain.session import Reason
+from agent_session_manager.domain.events.event import NewEvent, is_prompt, joined_text
+from agent_session_manager.domain.sessions.session import Reason
 
 MAX_LINE_CHARS = 200
 _SEARCHED_CHARS = 16 * 1024

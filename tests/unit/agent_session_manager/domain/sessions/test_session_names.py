@@ -8,7 +8,7 @@ import pytest
 
 from agent_orchestrator.console.output import one_line
 from agent_session_manager.domain.errors import InvalidNameError
-from agent_session_manager.domain.names import check_name, reserved_name
+from agent_session_manager.domain.sessions.names import check_name, reserved_name
 
 GOOD = (
     *("fix-login", "naïve – 日本語", "two words", "a\u00a0b", "🦾", "❤\ufe0f", "👩\u200d💻"),

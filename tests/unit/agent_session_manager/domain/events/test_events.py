@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from agent_session_manager.domain.errors import InvalidEventError
-from agent_session_manager.domain.event import (
+from agent_session_manager.domain.events.event import (
     MAX_EVENT_ID_CHARS,
     MAX_TYPE_CHARS,
     MAX_USAGE,
@@ -15,7 +15,7 @@ from agent_session_manager.domain.event import (
     joined_text,
     parse_event,
 )
-from agent_session_manager.domain.session import Reason, Usage
+from agent_session_manager.domain.sessions.session import Reason, Usage
 from tests.support.rows import each_row
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from agent_session_manager.domain.session import (
+from agent_session_manager.domain.sessions.session import (
     Effect,
     Reason,
     RunState,

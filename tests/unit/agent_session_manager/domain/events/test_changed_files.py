@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent_session_manager.domain.file_changes import (
+from agent_session_manager.domain.events.file_changes import (
     FileChange,
     changes_of_diff,
     changes_of_input,

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from agent_session_manager.domain.session import Reason, state_after
+from agent_session_manager.domain.sessions.session import Reason, state_after
 
 FIRST_PAUSE_SECONDS = 5.0
 MAX_PAUSE_SECONDS = 900.0

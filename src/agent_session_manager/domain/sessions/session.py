@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal
 
-from agent_session_manager.domain.attention import Attention
+from agent_session_manager.domain.sessions.attention import Attention
 
 SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 MAX_NAME_CHARS = 200
