@@ -1,1 +1,1 @@
-"""Durable state: sessions, runs and events in SQLite or PostgreSQL."""
+"""The interface of a store: its protocol, and one module for each kind of data."""

@@ -1,1 +1,1 @@
-"""Shapes on the wire, and their conversion to and from the domain."""
+"""Shapes on the wire, and their conversion to and from the domain: one module for each kind."""
