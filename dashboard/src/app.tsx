@@ -9,7 +9,7 @@ import { useRoute } from "./hooks/use-route";
 import { Palette } from "./search/palette";
 import { SearchView } from "./search/search-view";
 import { Shell } from "./shell";
-import { nowLink, type Route } from "./text/route";
+import { nowLink, type Route } from "./text/address/route";
 import { Boundary } from "./ui/boundary";
 import { Empty } from "./ui/empty";
 import { VIEWS, View } from "./views";

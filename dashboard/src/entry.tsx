@@ -5,7 +5,7 @@ import { joinTabs, keepToken, wasLetIn } from "./api/token";
 import logo from "./favicon.svg";
 import { replaceRoute } from "./hooks/use-route";
 import { forgetAsked, keepAsked, takeAsked } from "./state/asked";
-import { nowLink, type Route } from "./text/route";
+import { nowLink, type Route } from "./text/address/route";
 import { oneLine } from "./text/visible";
 import { CommandLine } from "./ui/command-line";
 

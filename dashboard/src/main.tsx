@@ -8,7 +8,7 @@ import "./styles/base.css";
 import "./styles/controls.css";
 import "./styles/questions.css";
 import "./styles/shell.css";
-import { parseRoute } from "./text/route";
+import { parseRoute } from "./text/address/route";
 import { applyTheme, keptTheme } from "./ui/theme";
 import { ToastProvider } from "./ui/toasts";
 import { loadView, loadViewsInAdvance } from "./views";

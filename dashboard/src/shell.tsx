@@ -15,7 +15,7 @@ import { useKeys } from "./hooks/use-keys";
 import { goTo, goToAtOnce } from "./hooks/use-route";
 import { useTitleCount } from "./hooks/use-title";
 import { KeysDialog } from "./keys-dialog";
-import { costLink, nowLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/route";
+import { costLink, nowLink, questionsLink, type Route, searchLink, sessionsLink } from "./text/address/route";
 import { CopyButton } from "./ui/copy-button";
 import { Icon } from "./ui/icons";
 import { keepTheme, keptTheme, onThemeChange, THEMES } from "./ui/theme";

@@ -1,5 +1,5 @@
 import { type ComponentType, useEffect, useState } from "react";
-import type { Route } from "./text/route";
+import type { Route } from "./text/address/route";
 
 /** The views whose code is a file of its own, so that a page loads only the code that it needs. The search is not one
  * of them, because its box takes the keys that follow the one that leads to it. */

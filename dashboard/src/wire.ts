@@ -94,7 +94,7 @@ export interface SessionFilter {
   /** Part of the model's name. */
   readonly model: string;
   readonly host: string | null;
-  /** Bounds of the last activity, as `text/moments.ts` reads them. */
+  /** Bounds of the last activity, as `text/address/moments.ts` reads them. */
   readonly since: string;
   readonly until: string;
   /** In dollars. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { blocksOf, wordsOf } from "../src/text/blocks";
+import { blocksOf, wordsOf } from "../src/text/content/blocks";
 
 function base64(...parts: readonly (string | readonly number[])[]): string {
   const bytes = parts.flatMap((part) =>

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { gist, inputOf, outputOf } from "../src/text/calls";
+import { gist, inputOf, outputOf } from "../src/text/content/calls";
 
 test("gist is the most informative value", () => {
   expect(gist({ description: "run the tests", command: "make test" })).toBe("make test");

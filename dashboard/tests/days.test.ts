@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { defaultCost, periodOf } from "../src/text/cost-place";
-import { momentOf } from "../src/text/moments";
+import { defaultCost, periodOf } from "../src/text/address/cost-place";
+import { momentOf } from "../src/text/address/moments";
 
 const ZONE = process.env.TZ;
 

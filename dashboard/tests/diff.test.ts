@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type DiffLine, lineDiff } from "../src/text/diff";
+import { type DiffLine, lineDiff } from "../src/text/content/diff";
 
 test("diff shows removed and added lines with three lines of context", () => {
   const before = Array.from({ length: 12 }, (_, line) => `line ${line}`).join("\n");

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { countCopied } from "../src/state/copied";
 import { groupHits, lagOf, progressOf } from "../src/state/hits";
-import { dayStart } from "../src/text/days";
+import { dayStart } from "../src/text/address/days";
 import { marked } from "../src/text/marked";
 import type { Hit } from "../src/wire";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isPlain } from "../src/text/markdown-budget";
+import { isPlain } from "../src/text/content/markdown-budget";
 
 const CLASSES = [3000, 14_200, 50_000];
 

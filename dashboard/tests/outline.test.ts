@@ -11,8 +11,8 @@ import {
   SHOWN,
   ticksOf,
 } from "../src/state/outline";
-import { eventNumber } from "../src/text/event-number";
-import { patchOf } from "../src/text/patch";
+import { eventNumber } from "../src/text/address/event-number";
+import { patchOf } from "../src/text/content/patch";
 import type { OutlineEntry } from "../src/wire";
 
 function entry(seq: number, kind: OutlineEntry["kind"], more: Partial<OutlineEntry> = {}): OutlineEntry {

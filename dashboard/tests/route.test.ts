@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/cost-place";
+import { COST_GROUPS, COST_SPANS, defaultCost } from "../src/text/address/cost-place";
 import {
   aloneLink,
   besideLink,
@@ -12,7 +12,7 @@ import {
   searchLink,
   sessionLink,
   sessionsLink,
-} from "../src/text/route";
+} from "../src/text/address/route";
 import { defaultSearch, SEARCH_KINDS, SORTS, STATES } from "../src/wire";
 
 const lists = fc.record({

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { parseQuery, partsOf, TOKEN_NAMES, type TokenName, token, word } from "../src/text/session-query";
-import { type KnownValues, suggest } from "../src/text/suggestions";
+import {
+  parseQuery,
+  partsOf,
+  TOKEN_NAMES,
+  type TokenName,
+  token,
+  word,
+} from "../src/text/address/session-query";
+import { type KnownValues, suggest } from "../src/text/address/suggestions";
 import { defaultFilter, type SessionFilter } from "../src/wire";
 
 const READ: readonly (readonly [query: string, change: Partial<SessionFilter>])[] = [

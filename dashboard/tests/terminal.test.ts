@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { clean, pieces } from "../src/text/terminal";
+import { clean, pieces } from "../src/text/content/terminal";
 
 test("colours become classes and other sequences are removed", () => {
   const output =

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { linesOf, plotOf } from "../src/state/usage";
-import { type CostPlace, defaultCost, periodOf, periodTokens } from "../src/text/cost-place";
+import { type CostPlace, defaultCost, periodOf, periodTokens } from "../src/text/address/cost-place";
 import type { UsageAnswer, UsageRow } from "../src/wire";
 
 const NOW = new Date(2026, 0, 10, 15, 30);

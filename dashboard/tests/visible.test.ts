@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { safeLink } from "../src/text/links";
+import { safeLink } from "../src/text/content/links";
 import { oneLine, visible } from "../src/text/visible";
 
 test("control characters are shown as marks, except line breaks and tabs", () => {

@@ -1,8 +1,8 @@
 /** The manager's routes as functions: only paths, parameters and types. */
 
-import { dayStart } from "../text/days";
+import { dayStart } from "../text/address/days";
+import { momentOf } from "../text/address/moments";
 import { fileNameOf } from "../text/file-name";
-import { momentOf } from "../text/moments";
 import type { Answer } from "../text/questions";
 import {
   type ExportFormat,

@@ -4,7 +4,7 @@ import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
 import { goTo } from "../hooks/use-route";
 import { useTitle } from "../hooks/use-title";
-import { besideLink, type Pair, sessionLink } from "../text/route";
+import { besideLink, type Pair, sessionLink } from "../text/address/route";
 import { oneLine } from "../text/visible";
 import { Empty, Failed } from "../ui/empty";
 import { StateBadge } from "../ui/state-badge";

@@ -14,8 +14,8 @@ import {
   wordsOfFile,
 } from "../state/comparison";
 import type { Outline } from "../state/outline";
+import { partLink, sessionLink } from "../text/address/route";
 import { duration } from "../text/format";
-import { partLink, sessionLink } from "../text/route";
 import { visible } from "../text/visible";
 import { Late } from "../ui/late";
 import { Line } from "../ui/text";

@@ -8,7 +8,7 @@ import { PrintedSession } from "../session-page/printed-session";
 import { SessionHeader } from "../session-page/session-header";
 import { TellAgent } from "../session-page/tell-agent";
 import { TimelineView } from "../session-page/timeline/timeline-view";
-import { besideLink, type Pair, type SidePlace, sessionLink } from "../text/route";
+import { besideLink, type Pair, type SidePlace, sessionLink } from "../text/address/route";
 import { visible } from "../text/visible";
 import { Boundary } from "../ui/boundary";
 import { Empty, Failed } from "../ui/empty";

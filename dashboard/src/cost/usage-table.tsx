@@ -1,8 +1,8 @@
 import { type CostLine, totalTokens } from "../state/usage";
-import { type CostPlace, periodTokens } from "../text/cost-place";
+import { type CostPlace, periodTokens } from "../text/address/cost-place";
+import { sessionLink, sessionsLink } from "../text/address/route";
+import { type TokenName, token } from "../text/address/session-query";
 import { compactNumber, cost, hasCost, plural, wholeNumber } from "../text/format";
-import { sessionLink, sessionsLink } from "../text/route";
-import { type TokenName, token } from "../text/session-query";
 import { oneLine } from "../text/visible";
 import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { listUsage } from "../api/routes";
-import { type CostGroup, type CostPlace, type Period, periodOf } from "../text/cost-place";
+import { type CostGroup, type CostPlace, type Period, periodOf } from "../text/address/cost-place";
 import type { UsageAnswer, UsageGroup } from "../wire";
 
 interface CostUsage {

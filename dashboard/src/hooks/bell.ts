@@ -1,8 +1,8 @@
 /** The bell: notices of the browser when a session needs the person. The choice is stored for this browser. */
 
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { sessionLink } from "../text/address/route";
 import { noticeOf } from "../text/attention";
-import { sessionLink } from "../text/route";
 import type { Session } from "../wire";
 
 const KEY = "agent-session-manager.bell";

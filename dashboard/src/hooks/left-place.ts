@@ -5,7 +5,7 @@
  */
 
 import { useEffectEvent, useLayoutEffect, useState } from "react";
-import { sessionsLink } from "../text/route";
+import { sessionsLink } from "../text/address/route";
 import { isRecord } from "../wire";
 
 const KEY = "agent-session-manager.places";

@@ -1,5 +1,5 @@
 import { createContext, useContext } from "react";
-import { sessionLink } from "../text/route";
+import { sessionLink } from "../text/address/route";
 import { lastList } from "./left-place";
 import { goTo } from "./use-route";
 

@@ -1,6 +1,6 @@
 import { useMemo, useSyncExternalStore } from "react";
 import { flushSync } from "react-dom";
-import { parseRoute, type Route } from "../text/route";
+import { parseRoute, type Route } from "../text/address/route";
 
 function watch(watcher: () => void): () => void {
   window.addEventListener("hashchange", watcher);

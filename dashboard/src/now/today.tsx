@@ -1,7 +1,7 @@
 import { useToday } from "../cost/use-usage";
-import { defaultCost } from "../text/cost-place";
+import { defaultCost } from "../text/address/cost-place";
+import { costLink } from "../text/address/route";
 import { cost, hasCost, plural } from "../text/format";
-import { costLink } from "../text/route";
 
 /** What today has cost, in one line. */
 export function Today({ counting }: { counting: number }) {

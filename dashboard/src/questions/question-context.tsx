@@ -1,6 +1,6 @@
 import { lazy } from "react";
 import { JsonTree } from "../session-page/content/json-tree";
-import { inputOf } from "../text/calls";
+import { inputOf } from "../text/content/calls";
 import type { Question } from "../text/questions";
 import { visible } from "../text/visible";
 import { Late } from "../ui/late";

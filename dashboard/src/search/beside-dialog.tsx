@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { besideLink } from "../text/route";
+import { besideLink } from "../text/address/route";
 import { visible } from "../text/visible";
 import type { Session } from "../wire";
 import { FinderDialog } from "./finder-dialog";

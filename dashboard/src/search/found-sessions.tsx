@@ -1,6 +1,6 @@
 import { useState } from "react";
+import { sessionLink } from "../text/address/route";
 import { plural, shortPath } from "../text/format";
-import { sessionLink } from "../text/route";
 import { oneLine } from "../text/visible";
 import { Line } from "../ui/text";
 import type { FoundSession } from "../wire";

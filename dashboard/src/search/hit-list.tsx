@@ -1,8 +1,8 @@
 import { listEvents } from "../api/routes";
 import { type HitGroup, keyOfHit } from "../state/hits";
-import { eventText } from "../text/event-text";
+import { addressOf, searchLink, sessionLink } from "../text/address/route";
+import { eventText } from "../text/content/event-text";
 import { shortPath } from "../text/format";
-import { addressOf, searchLink, sessionLink } from "../text/route";
 import { resumeCommand } from "../text/shell";
 import { oneLine } from "../text/visible";
 import { CopyButton } from "../ui/copy-button";

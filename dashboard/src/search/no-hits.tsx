@@ -1,4 +1,4 @@
-import { searchLink } from "../text/route";
+import { searchLink } from "../text/address/route";
 import { oneLine } from "../text/visible";
 import { Empty } from "../ui/empty";
 import type { SearchFilter } from "../wire";

@@ -3,7 +3,7 @@ import { loadSessions } from "../api/routes";
 import { seekBeside, useSoughtBeside } from "../hooks/seek-beside";
 import { useSeenMarks } from "../hooks/seen-marks-provider";
 import { useActs } from "../hooks/use-acts";
-import type { Route } from "../text/route";
+import type { Route } from "../text/address/route";
 import { StopDialog } from "../ui/stop-dialog";
 import { useToasts } from "../ui/toasts";
 import { defaultFilter, type Session, takesRequests } from "../wire";

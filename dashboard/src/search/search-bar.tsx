@@ -1,6 +1,6 @@
 import { type RefObject, useState } from "react";
 import { useMedia } from "../hooks/use-media";
-import { searchLink } from "../text/route";
+import { searchLink } from "../text/address/route";
 import { oneLine } from "../text/visible";
 import { Icon } from "../ui/icons";
 import { SelectField } from "../ui/select-field";

@@ -9,8 +9,8 @@ import {
   searchLink,
   sessionLink,
   sessionsLink,
-} from "../text/route";
-import { word } from "../text/session-query";
+} from "../text/address/route";
+import { word } from "../text/address/session-query";
 import { projectName } from "../text/session-row";
 import { resumeCommand } from "../text/shell";
 import { oneLine } from "../text/visible";

@@ -7,7 +7,7 @@ import {
   useRef,
   useState,
 } from "react";
-import { type KnownValues, type Suggestion, suggest } from "../text/suggestions";
+import { type KnownValues, type Suggestion, suggest } from "../text/address/suggestions";
 import { visible } from "../text/visible";
 import { IconButton } from "../ui/icon-button";
 import { Icon } from "../ui/icons";

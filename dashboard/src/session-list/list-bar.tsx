@@ -1,8 +1,8 @@
 import { type RefObject, useMemo } from "react";
 import { replaceRoute } from "../hooks/use-route";
-import { type ListAddress, searchLink, sessionsLink } from "../text/route";
-import type { QueryProblem } from "../text/session-query";
-import type { KnownValues } from "../text/suggestions";
+import { type ListAddress, searchLink, sessionsLink } from "../text/address/route";
+import type { QueryProblem } from "../text/address/session-query";
+import type { KnownValues } from "../text/address/suggestions";
 import { visible } from "../text/visible";
 import { Icon } from "../ui/icons";
 import { useFacets } from "../ui/session-fields";

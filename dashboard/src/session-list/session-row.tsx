@@ -1,8 +1,8 @@
 import type { CSSProperties } from "react";
 import { useNow } from "../hooks/use-now";
+import { sessionLink } from "../text/address/route";
 import { duration, plural, wholeNumber } from "../text/format";
 import { STATE_MEANINGS } from "../text/meanings";
-import { sessionLink } from "../text/route";
 import {
   costWords,
   markOf,

@@ -16,8 +16,8 @@ import {
   toggleSelected,
 } from "../state/selection";
 import { toggled } from "../state/sets";
+import { type ListAddress, sessionsLink } from "../text/address/route";
 import { wholeNumber } from "../text/format";
-import { type ListAddress, sessionsLink } from "../text/route";
 import { StopDialog } from "../ui/stop-dialog";
 import { type Session, type SessionFilter, takesRequests } from "../wire";
 import { ListFoot } from "./list-foot";

@@ -4,7 +4,7 @@ import { useKeys } from "../hooks/use-keys";
 import { useSessions } from "../hooks/use-sessions";
 import { listFilter } from "../state/list-filter";
 import { NONE_SELECTED } from "../state/selection";
-import { type ListAddress, searchLink, sessionsLink } from "../text/route";
+import { type ListAddress, searchLink, sessionsLink } from "../text/address/route";
 import type { SessionFilter } from "../wire";
 import "../styles/session-list.css";
 import { Empty, Failed } from "../ui/empty";

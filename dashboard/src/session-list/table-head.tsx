@@ -1,4 +1,4 @@
-import { type ListAddress, naturalOrder } from "../text/route";
+import { type ListAddress, naturalOrder } from "../text/address/route";
 import type { SessionSort } from "../wire";
 
 interface TableHeadProps {

@@ -1,7 +1,7 @@
 import { useMemo } from "react";
 import { useSessions } from "../hooks/use-sessions";
+import { addressOf, sessionLink } from "../text/address/route";
 import { cost, fullTime, wholeNumber } from "../text/format";
-import { addressOf, sessionLink } from "../text/route";
 import { commandsFor } from "../text/shell";
 import { ChildrenStates } from "../ui/children-states";
 import { CommandLine } from "../ui/command-line";

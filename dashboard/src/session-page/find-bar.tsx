@@ -3,9 +3,9 @@ import { type RefObject, useEffect, useEffectEvent, useMemo, useState } from "re
 import { explain } from "../api/errors";
 import { searchEvents } from "../api/routes";
 import { nearest, SHOWN, SHOWN_WORDS, type Shown } from "../state/outline";
-import { eventNumber } from "../text/event-number";
+import { eventNumber } from "../text/address/event-number";
+import { oneOf } from "../text/address/route";
 import { wholeNumber } from "../text/format";
-import { oneOf } from "../text/route";
 import { IconButton } from "../ui/icon-button";
 import { defaultSearch } from "../wire";
 

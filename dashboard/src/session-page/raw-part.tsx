@@ -1,8 +1,8 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { listEvents } from "../api/routes";
+import { sessionLink } from "../text/address/route";
 import { plural, wholeNumber } from "../text/format";
-import { sessionLink } from "../text/route";
 import { CopyButton } from "../ui/copy-button";
 import { Empty, Failed } from "../ui/empty";
 import { Line, PlainText } from "../ui/text";

@@ -1,7 +1,7 @@
 import { useNow } from "../hooks/use-now";
 import type { Outline } from "../state/outline";
+import { sessionLink } from "../text/address/route";
 import { compactNumber, cost, duration, fullTime, hasCost } from "../text/format";
-import { sessionLink } from "../text/route";
 import { NumberHeading } from "../ui/number-heading";
 import { Line } from "../ui/text";
 import type { Session } from "../wire";

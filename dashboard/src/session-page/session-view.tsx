@@ -10,7 +10,6 @@ import { useTitle } from "../hooks/use-title";
 import { SessionQuestions } from "../questions/session-questions";
 import { changedFiles } from "../state/changed-files";
 import { laneOf, outlineOf } from "../state/lane";
-import { wholeNumber } from "../text/format";
 import {
   aloneLink,
   partLink,
@@ -18,7 +17,8 @@ import {
   type SessionPart,
   sessionLink,
   sessionsLink,
-} from "../text/route";
+} from "../text/address/route";
+import { wholeNumber } from "../text/format";
 import { oneLine } from "../text/visible";
 import { Empty, Failed } from "../ui/empty";
 import { type Session, takesRequests } from "../wire";

@@ -7,7 +7,7 @@
  */
 
 import { positionOf } from "../api/session-frames";
-import { momentOf } from "../text/moments";
+import { momentOf } from "../text/address/moments";
 import type { Session, SessionFilter, SessionPage, SessionSort } from "../wire";
 import type { Changes, Word } from "./changes";
 

@@ -1,6 +1,6 @@
 /** Turns rows of usage into the table of the page Cost, and into series for its plot. */
 
-import type { CostGroup } from "../text/cost-place";
+import type { CostGroup } from "../text/address/cost-place";
 import type { UsageAnswer, UsageRow } from "../wire";
 
 export interface Series {

@@ -1,4 +1,4 @@
-import { besideLink } from "../text/route";
+import { besideLink } from "../text/address/route";
 import type { Session } from "../wire";
 
 /** What can be done with two selected sessions: the older one is on the left, because a retry or a copy is newer. */

@@ -1,7 +1,7 @@
 import { lazy, useMemo } from "react";
 import { type Call, errorOf } from "../../state/rows";
-import { wordsOf } from "../../text/blocks";
-import { type CallInput, type CallOutput, inputOf, outputOf } from "../../text/calls";
+import { wordsOf } from "../../text/content/blocks";
+import { type CallInput, type CallOutput, inputOf, outputOf } from "../../text/content/calls";
 import { visible } from "../../text/visible";
 import { CopyButton } from "../../ui/copy-button";
 import { Late } from "../../ui/late";

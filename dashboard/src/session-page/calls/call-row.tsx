@@ -1,9 +1,9 @@
 import { useContext } from "react";
 import { useNow } from "../../hooks/use-now";
 import { type Call, errorOf, type Outcome, type Subagent } from "../../state/rows";
-import { gist } from "../../text/calls";
+import { aloneLink } from "../../text/address/route";
+import { gist } from "../../text/content/calls";
 import { plural, shortDuration } from "../../text/format";
-import { aloneLink } from "../../text/route";
 import { oneLine } from "../../text/visible";
 import { Icon, type IconName } from "../../ui/icons";
 import { LineCounts } from "../../ui/line-counts";

@@ -1,5 +1,5 @@
 import { memo, useMemo } from "react";
-import { type DiffLine, lineDiff } from "../../text/diff";
+import { type DiffLine, lineDiff } from "../../text/content/diff";
 import { plural } from "../../text/format";
 import { visible } from "../../text/visible";
 

@@ -1,5 +1,5 @@
 import { memo } from "react";
-import { pieces } from "../../text/terminal";
+import { pieces } from "../../text/content/terminal";
 import { Clipped, scrollByKeys } from "../../ui/text";
 
 /** The terminal output of a program, with its colours. */

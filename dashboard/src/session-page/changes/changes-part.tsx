@@ -9,8 +9,8 @@ import {
   pathIn,
 } from "../../state/changed-files";
 import { type Outline, seqOf } from "../../state/outline";
+import { sessionLink } from "../../text/address/route";
 import { plural } from "../../text/format";
-import { sessionLink } from "../../text/route";
 import { oneLine, visible } from "../../text/visible";
 import { CopyButton } from "../../ui/copy-button";
 import { Icon } from "../../ui/icons";

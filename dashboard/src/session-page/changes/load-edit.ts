@@ -1,7 +1,7 @@
 /** Loads what an edit changed: from the input of its call, or from the diff in its result. */
 
 import { listEvents } from "../../api/routes";
-import { inputOf, patchIn } from "../../text/calls";
+import { inputOf, patchIn } from "../../text/content/calls";
 import type { OutlineEntry, SessionEvent } from "../../wire";
 
 export type LoadedEdit =
@@ -40,7 +40,7 @@ export async function loadPatch(
   path: string,
   entries: readonly OutlineEntry[],
 ): Promise<string> {
-  const { patchOf } = await import("../../text/patch");
+  const { patchOf } = await import("../../text/content/patch");
   const parts: string[] = [];
   for (const entry of entries) {
     const edit = await loadEdit(sessionId, entry);

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Block } from "../../text/blocks";
+import type { Block } from "../../text/content/blocks";
 import { oneLine } from "../../text/visible";
 import { PlainText } from "../../ui/text";
 

@@ -2,7 +2,7 @@ import { gfmFromMarkdown } from "mdast-util-gfm";
 import { gfm } from "micromark-extension-gfm";
 import { isValidElement, memo, type ReactNode } from "react";
 import ReactMarkdown, { type Components, type Options } from "react-markdown";
-import { safeLink } from "../../text/links";
+import { safeLink } from "../../text/content/links";
 import { visible } from "../../text/visible";
 import { Code } from "./code";
 

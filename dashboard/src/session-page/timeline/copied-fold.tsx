@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getSession } from "../../api/routes";
+import { sessionLink } from "../../text/address/route";
 import { plural } from "../../text/format";
-import { sessionLink } from "../../text/route";
 import { Icon } from "../../ui/icons";
 import { Line } from "../../ui/text";
 

@@ -1,6 +1,6 @@
 import { lazy, useMemo } from "react";
-import { blocksOf, wordsOf } from "../../text/blocks";
-import { isPlain } from "../../text/markdown-budget";
+import { blocksOf, wordsOf } from "../../text/content/blocks";
+import { isPlain } from "../../text/content/markdown-budget";
 import { oneLine } from "../../text/visible";
 import { CopyButton } from "../../ui/copy-button";
 import { Late } from "../../ui/late";

@@ -22,8 +22,8 @@ import {
   ticksOf,
 } from "../../state/outline";
 import { eventAt, type Timeline } from "../../state/timeline";
+import { searchLink, sessionLink } from "../../text/address/route";
 import { plural, wholeNumber } from "../../text/format";
-import { searchLink, sessionLink } from "../../text/route";
 import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";

@@ -8,7 +8,7 @@ import {
   type SessionSort,
   SORTS,
   STATES,
-} from "../wire";
+} from "../../wire";
 import { COST_GROUPS, COST_SPANS, type CostPlace, defaultCost } from "./cost-place";
 import { dayStart } from "./days";
 import { token, word } from "./session-query";

@@ -11,8 +11,8 @@ import {
   type SearchFilter,
   type SessionFilter,
   STATES,
-} from "../wire";
-import { NEEDING } from "./attention";
+} from "../../wire";
+import { NEEDING } from "../attention";
 import { momentOf } from "./moments";
 import { nearest } from "./nearest";
 

@@ -1,4 +1,4 @@
-import type { SessionEvent } from "../wire";
+import type { SessionEvent } from "../../wire";
 import { blocksOf, wordsOf } from "./blocks";
 import { inputOf, outputOf } from "./calls";
 

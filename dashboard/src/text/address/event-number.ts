@@ -1,6 +1,6 @@
 /** Reads the number of an event that a reader types, as in ":41". */
 
-import { wholeNumber } from "./format";
+import { wholeNumber } from "../format";
 
 export type EventNumber =
   | { readonly kind: "words" }

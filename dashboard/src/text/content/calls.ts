@@ -1,8 +1,8 @@
 /** Summarises a tool call in one line, and chooses the form in which to show its input and output. */
 
-import { isRecord } from "../wire";
+import { isRecord } from "../../wire";
+import { shortPath } from "../format";
 import { type Block, blocksOf } from "./blocks";
-import { shortPath } from "./format";
 
 type Input = Readonly<Record<string, unknown>>;
 

@@ -4,8 +4,8 @@
  * size; its declared type is ignored.
  */
 
-import { isRecord } from "../wire";
-import { byteSize } from "./format";
+import { isRecord } from "../../wire";
+import { byteSize } from "../format";
 import { sniff } from "./raster";
 
 export type Block =
