@@ -1,11 +1,11 @@
 /** Sessions as a run may report them, and their arrangement. */
 
 import fc from "fast-check";
-import { type Arrangement, Arranger, type Way } from "../src/state/arranger";
-import { countOf, seqIn } from "../src/state/gaps";
-import { everything, type Passing } from "../src/state/outline";
-import type { Row } from "../src/state/rows";
-import { addEvents, emptyTimeline, type Timeline } from "../src/state/timeline";
+import { addEvents, emptyTimeline, type Timeline } from "../src/state/session/events";
+import { everything, type Passing } from "../src/state/session/outline";
+import { type Arrangement, Arranger, type Way } from "../src/state/timeline/arranger";
+import { countOf, seqIn } from "../src/state/timeline/gaps";
+import type { Row } from "../src/state/timeline/rows";
 import type { WireEvent } from "../src/wire";
 import { anEvent } from "./support";
 

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Arranger } from "../src/state/arranger";
-import { rowKey, toggledFold } from "../src/state/call-groups";
-import { parentKey } from "../src/state/call-keys";
-import type { Lane } from "../src/state/lane";
-import { everything } from "../src/state/outline";
-import { addEvents, emptyTimeline, raiseHead } from "../src/state/timeline";
+import { parentKey } from "../src/state/session/call-keys";
+import { addEvents, emptyTimeline, raiseHead } from "../src/state/session/events";
+import { everything } from "../src/state/session/outline";
+import { Arranger } from "../src/state/timeline/arranger";
+import { rowKey, toggledFold } from "../src/state/timeline/call-groups";
+import type { Lane } from "../src/state/timeline/lane";
 import type { SessionEvent } from "../src/wire";
 import {
   arranged,

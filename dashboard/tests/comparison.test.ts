@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type Compared, comparedFiles, comparedLines, wordsOfFile } from "../src/state/comparison";
-import { emptyOutline, type Outline } from "../src/state/outline";
+import { emptyOutline, type Outline } from "../src/state/session/outline";
 import type { OutlineEntry, Session, Usage } from "../src/wire";
 import { aSession } from "./support";
 

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Followed, type FollowedAction, follow } from "../src/state/followed";
 import {
   addEvents,
   emptyTimeline,
@@ -8,7 +7,8 @@ import {
   forgetFar,
   missingEvents,
   raiseHead,
-} from "../src/state/timeline";
+} from "../src/state/session/events";
+import { type Followed, type FollowedAction, follow } from "../src/state/session/followed";
 import { anEvent, aSession, events } from "./support";
 
 const loading: Followed = { phase: "loading" };

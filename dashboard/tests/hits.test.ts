@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { countCopied } from "../src/state/copied";
-import { groupHits, lagOf, progressOf } from "../src/state/hits";
+import { groupHits, lagOf, progressOf } from "../src/state/lists/hits";
+import { countCopied } from "../src/state/session/copied";
 import { dayStart } from "../src/text/address/days";
 import { marked } from "../src/text/marked";
 import type { Hit } from "../src/wire";

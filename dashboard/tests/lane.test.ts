@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { laneOf, outlineOf } from "../src/state/lane";
-import { emptyOutline, type Outline } from "../src/state/outline";
-import { addEvents, emptyTimeline, raiseHead } from "../src/state/timeline";
+import { addEvents, emptyTimeline, raiseHead } from "../src/state/session/events";
+import { emptyOutline, type Outline } from "../src/state/session/outline";
+import { laneOf, outlineOf } from "../src/state/timeline/lane";
 import type { WireEvent } from "../src/wire";
 import { folded } from "./arranged";
 import { anEvent } from "./support";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { rowAt } from "../src/state/list-place";
+import { rowAt } from "../src/state/lists/place";
 
 const place = { row: 3, ids: ["d", "e", "f"], offset: 7 };
 const left = ["a", "b", "c", "d", "e", "f", "g"];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { sectionsOf, summaryOf } from "../src/state/now";
+import { sectionsOf, summaryOf } from "../src/state/lists/now";
 import { LOOK_MS, SeenWatch } from "../src/state/seen-watch";
 import { isSeeable, noticeOf, reasonOf } from "../src/text/attention";
 import type { AttentionKind, OpenQuestion, Session } from "../src/wire";

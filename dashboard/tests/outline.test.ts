@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attempts, changedFiles, changesAfter, linesByRow, pathIn } from "../src/state/changed-files";
+import { attempts, changedFiles, changesAfter, linesByRow, pathIn } from "../src/state/session/changed-files";
 import {
   addOutlinePage,
   emptyOutline,
@@ -10,7 +10,7 @@ import {
   passing,
   SHOWN,
   ticksOf,
-} from "../src/state/outline";
+} from "../src/state/session/outline";
 import { eventNumber } from "../src/text/address/event-number";
 import { patchOf } from "../src/text/content/patch";
 import type { OutlineEntry } from "../src/wire";

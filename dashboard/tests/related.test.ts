@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { relatedOf } from "../src/state/related";
+import { relatedOf } from "../src/state/lists/related";
 import type { Session } from "../src/wire";
 
 function session(session_id: string, parent: string | null = null, origin: string | null = null): Session {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { Row } from "../src/state/rows";
-import { addEvents, emptyTimeline, eventAt, raiseHead } from "../src/state/timeline";
+import { addEvents, emptyTimeline, eventAt, raiseHead } from "../src/state/session/events";
+import type { Row } from "../src/state/timeline/rows";
 import type { SessionEvent, WireEvent } from "../src/wire";
 import { arranged, calls, forest, inside, post, pre, type Shown, timeline } from "./arranged";
 import { anEvent } from "./support";

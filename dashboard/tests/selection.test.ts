@@ -8,7 +8,7 @@ import {
   type Selection,
   toggleRange,
   toggleSelected,
-} from "../src/state/selection";
+} from "../src/state/lists/selection";
 
 const SHOWN = [..."abcdef"];
 

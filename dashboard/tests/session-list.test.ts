@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ListChange } from "../src/api/session-frames";
-import { applyChanges, noChanges } from "../src/state/changes";
-import { joinSessions, matcher, settle, totalOf } from "../src/state/session-list";
+import { applyChanges, noChanges } from "../src/state/lists/changes";
+import { joinSessions, matcher, settle, totalOf } from "../src/state/lists/sessions";
 import { defaultFilter, type Session, type SessionFilter, type SessionPage, SORTS } from "../src/wire";
 import { aSession } from "./support";
 

@@ -13,7 +13,7 @@ import {
   NOT_KNOWN,
   wordsOfFile,
 } from "../state/comparison";
-import type { Outline } from "../state/outline";
+import type { Outline } from "../state/session/outline";
 import { partLink, sessionLink } from "../text/address/route";
 import { duration } from "../text/format";
 import { visible } from "../text/visible";

@@ -1,6 +1,6 @@
 import { type FollowedSession, useFollowedSession } from "../session-page/use-followed-session";
 import { useOutline } from "../session-page/use-outline";
-import type { Outline } from "../state/outline";
+import type { Outline } from "../state/session/outline";
 import type { Session } from "../wire";
 
 export interface SideOfTwo extends FollowedSession {

@@ -4,7 +4,7 @@ import { hasCode, isTokenRefused } from "../api/errors";
 import { openSessionsFeed } from "../api/routes";
 import { positionOf, toListChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
-import { applyChanges, type Changes, noChanges } from "../state/changes";
+import { applyChanges, type Changes, noChanges } from "../state/lists/changes";
 import type { QuestionPage, Session } from "../wire";
 import { QUESTIONS } from "./use-questions";
 import { useStream } from "./use-stream";

@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { listSessions, MOST_PER_PAGE } from "../api/routes";
-import { joinSessions, totalOf } from "../state/session-list";
+import { joinSessions, totalOf } from "../state/lists/sessions";
 import type { Session, SessionFilter } from "../wire";
 import { SESSION_LISTS, useSessionsFeed } from "./sessions-feed-provider";
 

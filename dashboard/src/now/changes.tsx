@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useRef } from "react";
 import { getOutline } from "../api/routes";
 import { useInView } from "../hooks/use-in-view";
-import { changesAfter } from "../state/changed-files";
+import { changesAfter } from "../state/session/changed-files";
 import { plural } from "../text/format";
 import { LineCounts } from "../ui/line-counts";
 import type { Session } from "../wire";

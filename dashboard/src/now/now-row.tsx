@@ -1,7 +1,7 @@
 import { getResult } from "../api/routes";
 import { useNow } from "../hooks/use-now";
 import { goTo } from "../hooks/use-route";
-import type { NowRow } from "../state/now";
+import type { NowRow } from "../state/lists/now";
 import { sessionLink } from "../text/address/route";
 import { isSeeable, reasonOf } from "../text/attention";
 import { cost, hasCost, shortPath } from "../text/format";

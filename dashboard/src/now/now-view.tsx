@@ -5,7 +5,7 @@ import { useDone, useNeeding } from "../hooks/use-attention";
 import { useQuestions } from "../hooks/use-questions";
 import { useSessions } from "../hooks/use-sessions";
 import { useTitle } from "../hooks/use-title";
-import { type NowRow, sectionsOf, summaryOf } from "../state/now";
+import { type NowRow, sectionsOf, summaryOf } from "../state/lists/now";
 import { toggled } from "../state/sets";
 import { isSeeable } from "../text/attention";
 import { CommandLine } from "../ui/command-line";

@@ -1,6 +1,6 @@
 import { type RefObject, useEffect, useRef, useState } from "react";
 import { useKeys } from "../hooks/use-keys";
-import type { NowRow } from "../state/now";
+import type { NowRow } from "../state/lists/now";
 import { isSeeable } from "../text/attention";
 import { takesRequests } from "../wire";
 import type { RowActs } from "./now-row";

@@ -1,5 +1,5 @@
 import { listEvents } from "../api/routes";
-import { type HitGroup, keyOfHit } from "../state/hits";
+import { type HitGroup, keyOfHit } from "../state/lists/hits";
 import { addressOf, searchLink, sessionLink } from "../text/address/route";
 import { eventText } from "../text/content/event-text";
 import { shortPath } from "../text/format";

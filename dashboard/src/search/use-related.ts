@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getSession, listSessions } from "../api/routes";
 import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
-import { type Related, relatedOf } from "../state/related";
+import { type Related, relatedOf } from "../state/lists/related";
 import { defaultFilter, type Session, type SessionFilter } from "../wire";
 
 const LOOKED_AT = 200;

@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { searchEvents } from "../api/routes";
-import { groupHits, type HitGroup, lagOf, progressOf } from "../state/hits";
+import { groupHits, type HitGroup, lagOf, progressOf } from "../state/lists/hits";
 import type { FoundSession, SearchFilter } from "../wire";
 
 export interface FoundEvents {

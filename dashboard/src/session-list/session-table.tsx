@@ -6,7 +6,7 @@ import { useKeys } from "../hooks/use-keys";
 import { useMedia } from "../hooks/use-media";
 import { replaceRoute } from "../hooks/use-route";
 import type { SessionList } from "../hooks/use-sessions";
-import type { ListPlace } from "../state/list-place";
+import type { ListPlace } from "../state/lists/place";
 import {
   ALL_SELECTED,
   isSelected,
@@ -14,7 +14,7 @@ import {
   type Selection,
   toggleRange,
   toggleSelected,
-} from "../state/selection";
+} from "../state/lists/selection";
 import { toggled } from "../state/sets";
 import { type ListAddress, sessionsLink } from "../text/address/route";
 import { wholeNumber } from "../text/format";

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { listEvents } from "../api/routes";
-import { isOfCall } from "../state/call-keys";
-import { distinct, type Outline } from "../state/outline";
+import { isOfCall } from "../state/session/call-keys";
+import { distinct, type Outline } from "../state/session/outline";
 import { sessionLink } from "../text/address/route";
 import { gist } from "../text/content/calls";
 import { plural } from "../text/format";

@@ -2,7 +2,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { Fragment, memo, useMemo, useRef } from "react";
 import { useSessionPlace } from "../hooks/session-place";
 import { replaceRoute } from "../hooks/use-route";
-import { type Outline, type OutlineLine, outlineLines } from "../state/outline";
+import { type Outline, type OutlineLine, outlineLines } from "../state/session/outline";
 import { shortPath } from "../text/format";
 import { oneLine } from "../text/visible";
 import { Icon, type IconName } from "../ui/icons";

@@ -1,5 +1,5 @@
 import { useNow } from "../hooks/use-now";
-import type { Outline } from "../state/outline";
+import type { Outline } from "../state/session/outline";
 import { sessionLink } from "../text/address/route";
 import { compactNumber, cost, duration, fullTime, hasCost } from "../text/format";
 import { NumberHeading } from "../ui/number-heading";

@@ -1,8 +1,8 @@
 import { type ReactNode, useState } from "react";
 import { lastList } from "../hooks/left-place";
 import { useNow } from "../hooks/use-now";
-import { modelOf } from "../state/model";
-import type { Timeline } from "../state/timeline";
+import type { Timeline } from "../state/session/events";
+import { modelOf } from "../state/session/model";
 import { sessionsLink } from "../text/address/route";
 import { token } from "../text/address/session-query";
 import { cost, duration, hasCost, plural } from "../text/format";

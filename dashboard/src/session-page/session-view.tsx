@@ -8,8 +8,8 @@ import { usePrintKeys } from "../hooks/use-print-keys";
 import { goTo } from "../hooks/use-route";
 import { useTitle } from "../hooks/use-title";
 import { SessionQuestions } from "../questions/session-questions";
-import { changedFiles } from "../state/changed-files";
-import { laneOf, outlineOf } from "../state/lane";
+import { changedFiles } from "../state/session/changed-files";
+import { laneOf, outlineOf } from "../state/timeline/lane";
 import {
   aloneLink,
   partLink,

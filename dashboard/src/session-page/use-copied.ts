@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { listEvents } from "../api/routes";
-import { countCopied } from "../state/copied";
+import { countCopied } from "../state/session/copied";
 import type { Session } from "../wire";
 
 /** Return the number of events at the start of a session that were copied from another; null while it is unknown. */

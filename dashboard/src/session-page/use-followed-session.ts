@@ -6,8 +6,8 @@ import { toFollowedChanges } from "../api/session-frames";
 import type { Connection } from "../api/stream";
 import { useSessionsFeed } from "../hooks/sessions-feed-provider";
 import { useStream } from "../hooks/use-stream";
-import { type Followed, follow } from "../state/followed";
-import { forgetFar, type MissingEvents, missingEvents } from "../state/timeline";
+import { forgetFar, type MissingEvents, missingEvents } from "../state/session/events";
+import { type Followed, follow } from "../state/session/followed";
 import type { Session } from "../wire";
 
 export interface FollowedSession {

@@ -3,7 +3,7 @@ import { listSessions } from "../api/routes";
 import { lastList } from "../hooks/left-place";
 import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
 import { goTo } from "../hooks/use-route";
-import { listFilter } from "../state/list-filter";
+import { listFilter } from "../state/lists/filter";
 import { defaultList, parseRoute, sessionLink } from "../text/address/route";
 import { useToasts } from "../ui/toasts";
 import type { SessionPage } from "../wire";

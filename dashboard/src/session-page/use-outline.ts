@@ -1,7 +1,7 @@
 import { useEffect, useReducer } from "react";
 import { isPassing } from "../api/errors";
 import { getOutline } from "../api/routes";
-import { addOutlinePage, emptyOutline, type Outline } from "../state/outline";
+import { addOutlinePage, emptyOutline, type Outline } from "../state/session/outline";
 import type { OutlinePage } from "../wire";
 
 interface Known {

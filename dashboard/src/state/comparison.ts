@@ -4,9 +4,9 @@ import { plural, wholeNumber } from "../text/format";
 import { costWords, tookSeconds } from "../text/session-row";
 import { commandLine } from "../text/shell";
 import type { Session } from "../wire";
-import { type ChangedFile, changedFiles, pathIn, sum } from "./changed-files";
-import { shortModel } from "./model";
-import { distinct, type Outline } from "./outline";
+import { type ChangedFile, changedFiles, pathIn, sum } from "./session/changed-files";
+import { shortModel } from "./session/model";
+import { distinct, type Outline } from "./session/outline";
 
 /** A session with everything that is compared. */
 export interface Compared {

@@ -1,4 +1,4 @@
-import type { Lines } from "../state/changed-files";
+import type { Lines } from "../state/session/changed-files";
 import { wholeNumber } from "../text/format";
 
 /** The numbers of added and removed lines. */

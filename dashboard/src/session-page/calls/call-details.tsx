@@ -1,5 +1,5 @@
 import { lazy, useMemo } from "react";
-import { type Call, errorOf } from "../../state/rows";
+import { type Call, errorOf } from "../../state/timeline/rows";
 import { wordsOf } from "../../text/content/blocks";
 import { type CallInput, type CallOutput, inputOf, outputOf } from "../../text/content/calls";
 import { visible } from "../../text/visible";

@@ -1,6 +1,6 @@
 import { useContext } from "react";
 import { useNow } from "../../hooks/use-now";
-import { type Call, errorOf, type Outcome, type Subagent } from "../../state/rows";
+import { type Call, errorOf, type Outcome, type Subagent } from "../../state/timeline/rows";
 import { aloneLink } from "../../text/address/route";
 import { gist } from "../../text/content/calls";
 import { plural, shortDuration } from "../../text/format";

@@ -7,8 +7,8 @@ import {
   type FileEdit,
   linesOf,
   pathIn,
-} from "../../state/changed-files";
-import { type Outline, seqOf } from "../../state/outline";
+} from "../../state/session/changed-files";
+import { type Outline, seqOf } from "../../state/session/outline";
 import { sessionLink } from "../../text/address/route";
 import { plural } from "../../text/format";
 import { oneLine, visible } from "../../text/visible";

@@ -1,9 +1,9 @@
 import { memo, useContext } from "react";
 import { useSessionPlace } from "../../hooks/session-place";
 import { QuestionContext } from "../../questions/question-context";
-import type { CallGroup } from "../../state/call-groups";
-import { linesOf } from "../../state/changed-files";
-import type { Row } from "../../state/rows";
+import { linesOf } from "../../state/session/changed-files";
+import type { CallGroup } from "../../state/timeline/call-groups";
+import type { Row } from "../../state/timeline/rows";
 import {
   clockTime,
   compactNumber,

@@ -1,8 +1,8 @@
 /** Where the events of a line are in it: a line for events that are not loaded has all of them, in equal heights. */
 
-import type { Arrangement } from "../../state/arranger";
-import { countOf, placeInGap, seqIn } from "../../state/gaps";
-import type { Row } from "../../state/rows";
+import type { Arrangement } from "../../state/timeline/arranger";
+import { countOf, placeInGap, seqIn } from "../../state/timeline/gaps";
+import type { Row } from "../../state/timeline/rows";
 
 type TimelineLine = Arrangement["lines"][number];
 

@@ -6,10 +6,8 @@ import { useSessionPlace } from "../../hooks/session-place";
 import { useKeys } from "../../hooks/use-keys";
 import { goTo, replaceRoute } from "../../hooks/use-route";
 import { useSeen } from "../../hooks/use-seen";
-import { Arranger } from "../../state/arranger";
-import { rowKey, toggledFold } from "../../state/call-groups";
-import { linesByRow } from "../../state/changed-files";
-import type { Lane } from "../../state/lane";
+import { linesByRow } from "../../state/session/changed-files";
+import { eventAt, type Timeline } from "../../state/session/events";
 import {
   isBad,
   nearest,
@@ -20,8 +18,10 @@ import {
   seqOf,
   type Tick,
   ticksOf,
-} from "../../state/outline";
-import { eventAt, type Timeline } from "../../state/timeline";
+} from "../../state/session/outline";
+import { Arranger } from "../../state/timeline/arranger";
+import { rowKey, toggledFold } from "../../state/timeline/call-groups";
+import type { Lane } from "../../state/timeline/lane";
 import { searchLink, sessionLink } from "../../text/address/route";
 import { plural, wholeNumber } from "../../text/format";
 import { SoughtWords } from "../../text/sought-words";

@@ -1,6 +1,6 @@
 import type { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffectEvent, useLayoutEffect, useRef } from "react";
-import type { Arrangement } from "../../state/arranger";
+import type { Arrangement } from "../../state/timeline/arranger";
 import { distanceIn, eventIn, type Top } from "./line-layout";
 
 /** The event to show. */

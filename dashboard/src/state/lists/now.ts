@@ -1,7 +1,7 @@
 /** Chooses and orders the rows of the page Now. */
 
-import { NEEDING } from "../text/attention";
-import type { Session } from "../wire";
+import { NEEDING } from "../../text/attention";
+import type { Session } from "../../wire";
 
 export interface NowRow {
   readonly session: Session;

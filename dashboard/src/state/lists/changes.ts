@@ -1,11 +1,11 @@
 /** The changes that the feed of all sessions has reported since the page was opened.
  *
  * The newest change of a session wins, by its position in the feed. So frames may arrive twice or in any
- * order. `session-list.ts` merges them with the loaded pages by the same rule.
+ * order. `sessions.ts` merges them with the loaded pages by the same rule.
  */
 
-import type { ListChange } from "../api/session-frames";
-import type { Session } from "../wire";
+import type { ListChange } from "../../api/session-frames";
+import type { Session } from "../../wire";
 
 /** A session at a position in the feed; null if it was deleted. */
 export interface Word {

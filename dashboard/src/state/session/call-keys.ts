@@ -1,6 +1,6 @@
 /** The keys of tool calls. The ids of calls are unique only within a run, so a key contains both. */
 
-import type { EventOf, SessionEvent } from "../wire";
+import type { EventOf, SessionEvent } from "../../wire";
 
 export type CallEvent = EventOf<"pre_tool" | "post_tool" | "permission_denied">;
 

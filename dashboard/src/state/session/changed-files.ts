@@ -1,6 +1,6 @@
 /** What a session has changed, file by file, as far as its calls name it. */
 
-import type { OutlineEntry, OutlinePage } from "../wire";
+import type { OutlineEntry, OutlinePage } from "../../wire";
 import { distinct, seqOf } from "./outline";
 
 export interface FileEdit {

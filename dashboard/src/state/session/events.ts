@@ -5,7 +5,7 @@
  * near the reader are kept; others are loaded again when needed.
  */
 
-import type { SessionEvent } from "../wire";
+import type { SessionEvent } from "../../wire";
 import { keyOf, parentKey } from "./call-keys";
 
 /** Events are loaded, arranged, folded and forgotten in pages of this size. */

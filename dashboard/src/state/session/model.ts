@@ -1,6 +1,6 @@
 /** The model that answered last, from the loaded events. */
 
-import { eventAt, type Timeline } from "./timeline";
+import { eventAt, type Timeline } from "./events";
 
 const LOOKED_AT = 400;
 

@@ -6,9 +6,9 @@
  * so that the list has no gaps.
  */
 
-import { positionOf } from "../api/session-frames";
-import { momentOf } from "../text/address/moments";
-import type { Session, SessionFilter, SessionPage, SessionSort } from "../wire";
+import { positionOf } from "../../api/session-frames";
+import { momentOf } from "../../text/address/moments";
+import type { Session, SessionFilter, SessionPage, SessionSort } from "../../wire";
 import type { Changes, Word } from "./changes";
 
 export function joinSessions(

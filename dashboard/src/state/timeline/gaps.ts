@@ -1,7 +1,7 @@
 /** Events that are not loaded: those between two rows are one item of a list, however many they are. */
 
-import type { Passing } from "./outline";
-import { placeIn } from "./sorted";
+import type { Passing } from "../session/outline";
+import { placeIn } from "../session/sorted";
 
 export interface Gap {
   readonly kind: "gap";

@@ -4,9 +4,9 @@
  * pages are arranged again.
  */
 
-import type { EventOf, SessionEvent } from "../wire";
-import { isOfCall, keyOf, parentKey } from "./call-keys";
-import { insert, remove } from "./sorted";
+import type { EventOf, SessionEvent } from "../../wire";
+import { isOfCall, keyOf, parentKey } from "../session/call-keys";
+import { insert, remove } from "../session/sorted";
 
 /** The loaded events of a call, and of a run's usage, as sorted seqs. */
 interface Call {

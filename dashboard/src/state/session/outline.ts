@@ -1,6 +1,6 @@
 /** The outline of a session: its pages joined, its lines for the sidebar, and the filters that it makes possible. */
 
-import type { OutlineEntry, OutlinePage } from "../wire";
+import type { OutlineEntry, OutlinePage } from "../../wire";
 import { placeIn } from "./sorted";
 
 export interface Outline {

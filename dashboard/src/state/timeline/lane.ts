@@ -1,9 +1,9 @@
 /** One subagent alone: its events and those of the subagents inside it, arranged as if they were a session. */
 
-import type { SessionEvent } from "../wire";
-import { parentKey } from "./call-keys";
-import type { Outline, Passing } from "./outline";
-import { placeIn } from "./sorted";
+import type { SessionEvent } from "../../wire";
+import { parentKey } from "../session/call-keys";
+import type { Outline, Passing } from "../session/outline";
+import { placeIn } from "../session/sorted";
 
 /** It passes the events that the outline names. */
 export interface Lane extends Passing {

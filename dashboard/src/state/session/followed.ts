@@ -3,9 +3,9 @@
  * The feed may repeat frames after a reconnect, and pages arrive in any order; the resulting state is the same.
  */
 
-import type { FollowedChange } from "../api/session-frames";
-import type { Session, SessionEvent } from "../wire";
-import { addEvents, emptyTimeline, eventAt, forgetFar, raiseHead, type Timeline } from "./timeline";
+import type { FollowedChange } from "../../api/session-frames";
+import type { Session, SessionEvent } from "../../wire";
+import { addEvents, emptyTimeline, eventAt, forgetFar, raiseHead, type Timeline } from "./events";
 
 export type Followed =
   | { readonly phase: "loading" }

@@ -1,6 +1,6 @@
 /** Joins the pages of a search. */
 
-import type { FoundSession, Hit, SearchAnswer, SearchSort } from "../wire";
+import type { FoundSession, Hit, SearchAnswer, SearchSort } from "../../wire";
 
 /** Hits of one session that follow each other in the order of the search. */
 export interface HitGroup {

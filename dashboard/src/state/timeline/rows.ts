@@ -7,13 +7,13 @@
  * of them if the call is not loaded.
  */
 
-import { type EventOf, isRunning, type Session, type SessionEvent } from "../wire";
+import { type EventOf, isRunning, type Session, type SessionEvent } from "../../wire";
+import { keyOf, parentKey } from "../session/call-keys";
+import { firstOf, type Page, pageOf } from "../session/events";
 import type { CallGroup } from "./call-groups";
 import type { CallIndex } from "./call-index";
-import { keyOf, parentKey } from "./call-keys";
 import { type Gap, gapOf } from "./gaps";
 import { eventIn, type Lane } from "./lane";
-import { firstOf, type Page, pageOf } from "./timeline";
 
 export type Outcome = "running" | "ok" | "failed" | "denied" | "unknown";
 

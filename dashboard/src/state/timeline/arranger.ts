@@ -5,15 +5,15 @@
  * on the events and the way, not on earlier arrangements.
  */
 
-import { isRecord, isRunning, type Session, type SessionEvent } from "../wire";
+import { isRecord, isRunning, type Session, type SessionEvent } from "../../wire";
+import { parentKey } from "../session/call-keys";
+import { eventAt, firstOf, PAGE_EVENTS, type Page, pageOf, type Timeline } from "../session/events";
+import type { Passing } from "../session/outline";
 import { foldCalls, restrict, rowKey, type ShownLines } from "./call-groups";
 import { CallIndex } from "./call-index";
-import { parentKey } from "./call-keys";
 import { type Gap, gapOf, restrictGap } from "./gaps";
 import type { Lane } from "./lane";
-import type { Passing } from "./outline";
 import { type Line, rowsOf, type ShownPage, shownPage } from "./rows";
-import { eventAt, firstOf, PAGE_EVENTS, type Page, pageOf, type Timeline } from "./timeline";
 
 /** The way to show a timeline. */
 export interface Way {

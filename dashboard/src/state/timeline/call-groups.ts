@@ -4,8 +4,8 @@
  * loaded to fill the screen.
  */
 
+import type { Passing } from "../session/outline";
 import { restrictGap } from "./gaps";
-import type { Passing } from "./outline";
 import type { Line, Row } from "./rows";
 
 /** A fold around calls, shown above the first of them. */

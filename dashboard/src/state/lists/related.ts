@@ -1,6 +1,6 @@
 /** The sessions that a person most probably wants beside another one. */
 
-import type { Session } from "../wire";
+import type { Session } from "../../wire";
 
 export interface Related {
   readonly session: Session;
