@@ -3,7 +3,7 @@ import { Fragment, lazy } from "react";
 import { explain, hasCode } from "../api/errors";
 import { getResult } from "../api/routes";
 import { useNow } from "../hooks/use-now";
-import { useRuns } from "../session-page/use-runs";
+import { useRuns } from "../session-page/parts/use-runs";
 import {
   type Compared,
   type ComparedLine,
@@ -22,7 +22,7 @@ import { Line } from "../ui/text";
 import { commandOf, isRunning, type Session } from "../wire";
 
 const EditDiff = lazy(() =>
-  import("../session-page/calls/edit-diff").then((module) => ({ default: module.EditDiff })),
+  import("../session-page/content/edit-diff").then((module) => ({ default: module.EditDiff })),
 );
 
 interface Side {

@@ -7,7 +7,7 @@ import { Late } from "../ui/late";
 import { Line, PlainText } from "../ui/text";
 
 const EditDiff = lazy(() =>
-  import("../session-page/calls/edit-diff").then((module) => ({ default: module.EditDiff })),
+  import("../session-page/content/edit-diff").then((module) => ({ default: module.EditDiff })),
 );
 
 /** Everything that a person needs to decide: the reason, the whole input, the diff and the directory. */

@@ -12,7 +12,7 @@ import { Boundary } from "../ui/boundary";
 import { WholeText } from "../ui/text";
 import { useToasts } from "../ui/toasts";
 import type { Session, SessionEvent } from "../wire";
-import { EventRow } from "./timeline/event-row";
+import { EventRow } from "./rows/event-row";
 import "../styles/print.css";
 
 const EVENTS_AT_ONCE = 1000;

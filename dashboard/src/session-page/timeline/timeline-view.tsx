@@ -28,10 +28,10 @@ import { SoughtWords } from "../../text/sought-words";
 import { Empty } from "../../ui/empty";
 import { useToasts } from "../../ui/toasts";
 import type { Session } from "../../wire";
-import { ChangedLines } from "../calls/changed-lines";
-import { FindBar } from "../find-bar";
-import { useCopied } from "../use-copied";
+import { ChangedLines } from "../rows/changed-lines";
+import { FindBar } from "./find-bar";
 import { COPIED, TimelineList, type TimelinePlace } from "./timeline-list";
+import { useCopied } from "./use-copied";
 import type { Target } from "./use-scroll-position";
 
 interface TimelineViewProps {

@@ -1,22 +1,22 @@
 import { type ReactNode, useState } from "react";
-import { lastList } from "../hooks/left-place";
-import { useNow } from "../hooks/use-now";
-import type { Timeline } from "../state/session/events";
-import { modelOf } from "../state/session/model";
-import { sessionsLink } from "../text/address/route";
-import { token } from "../text/address/session-query";
-import { cost, duration, hasCost, plural } from "../text/format";
-import { commandLine } from "../text/shell";
-import { oneLine, visible } from "../text/visible";
-import { ChildrenStates } from "../ui/children-states";
-import { CopyButton } from "../ui/copy-button";
-import { Icon } from "../ui/icons";
-import { StateBadge } from "../ui/state-badge";
-import { Line } from "../ui/text";
-import { commandOf, isByHand, isRunning, type Run, type Session } from "../wire";
+import { lastList } from "../../hooks/left-place";
+import { useNow } from "../../hooks/use-now";
+import type { Timeline } from "../../state/session/events";
+import { modelOf } from "../../state/session/model";
+import { sessionsLink } from "../../text/address/route";
+import { token } from "../../text/address/session-query";
+import { cost, duration, hasCost, plural } from "../../text/format";
+import { commandLine } from "../../text/shell";
+import { oneLine, visible } from "../../text/visible";
+import { ChildrenStates } from "../../ui/children-states";
+import { CopyButton } from "../../ui/copy-button";
+import { Icon } from "../../ui/icons";
+import { StateBadge } from "../../ui/state-badge";
+import { Line } from "../../ui/text";
+import { commandOf, isByHand, isRunning, type Run, type Session } from "../../wire";
+import { secondsOf, useRuns } from "../parts/use-runs";
 import { SessionActions } from "./session-actions";
 import { SessionName } from "./session-name";
-import { secondsOf, useRuns } from "./use-runs";
 
 interface SessionHeaderProps {
   readonly session: Session;

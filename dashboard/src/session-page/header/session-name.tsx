@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { explain } from "../api/errors";
-import { renameSession } from "../api/routes";
-import { Icon } from "../ui/icons";
-import { Line } from "../ui/text";
-import type { Session } from "../wire";
+import { explain } from "../../api/errors";
+import { renameSession } from "../../api/routes";
+import { Icon } from "../../ui/icons";
+import { Line } from "../../ui/text";
+import type { Session } from "../../wire";
 
 interface SessionNameProps {
   readonly session: Session;

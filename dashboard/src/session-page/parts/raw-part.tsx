@@ -1,12 +1,12 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { listEvents } from "../api/routes";
-import { sessionLink } from "../text/address/route";
-import { plural, wholeNumber } from "../text/format";
-import { CopyButton } from "../ui/copy-button";
-import { Empty, Failed } from "../ui/empty";
-import { Line, PlainText } from "../ui/text";
-import type { Session } from "../wire";
+import { listEvents } from "../../api/routes";
+import { sessionLink } from "../../text/address/route";
+import { plural, wholeNumber } from "../../text/format";
+import { CopyButton } from "../../ui/copy-button";
+import { Empty, Failed } from "../../ui/empty";
+import { Line, PlainText } from "../../ui/text";
+import type { Session } from "../../wire";
 
 const EVENTS_AT_ONCE = 50;
 

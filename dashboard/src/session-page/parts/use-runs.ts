@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
-import { listRuns } from "../api/routes";
-import type { Run, Session } from "../wire";
+import { listRuns } from "../../api/routes";
+import type { Run, Session } from "../../wire";
 
 /** The runs of a session, oldest first; empty until they are loaded. */
 export function useRuns(session: Session): readonly Run[] {

@@ -1,6 +1,6 @@
 import { useMutation } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
-import { explain, hasCode } from "../api/errors";
+import { explain, hasCode } from "../../api/errors";
 import {
   archiveSession,
   deleteSession,
@@ -8,18 +8,18 @@ import {
   getResult,
   markSeen,
   requestStop,
-} from "../api/routes";
-import { seekBeside } from "../hooks/seek-beside";
-import { useSessionPlace } from "../hooks/session-place";
-import { useSessionsFeed } from "../hooks/sessions-feed-provider";
-import { byHandCommand, forkCommand, resumeCommand } from "../text/shell";
-import { oneLine, visible } from "../text/visible";
-import { CopyButton, useCopy } from "../ui/copy-button";
-import { Dialog } from "../ui/dialog";
-import { Icon } from "../ui/icons";
-import { Menu, MenuItem } from "../ui/menu";
-import { useToasts } from "../ui/toasts";
-import { isRunning, type Session, takesRequests } from "../wire";
+} from "../../api/routes";
+import { seekBeside } from "../../hooks/seek-beside";
+import { useSessionPlace } from "../../hooks/session-place";
+import { useSessionsFeed } from "../../hooks/sessions-feed-provider";
+import { byHandCommand, forkCommand, resumeCommand } from "../../text/shell";
+import { oneLine, visible } from "../../text/visible";
+import { CopyButton, useCopy } from "../../ui/copy-button";
+import { Dialog } from "../../ui/dialog";
+import { Icon } from "../../ui/icons";
+import { Menu, MenuItem } from "../../ui/menu";
+import { useToasts } from "../../ui/toasts";
+import { isRunning, type Session, takesRequests } from "../../wire";
 import { ExportSession } from "./export-session";
 
 interface SessionActionsProps {

@@ -1,13 +1,13 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { type RefObject, useEffect, useEffectEvent, useMemo, useState } from "react";
-import { explain } from "../api/errors";
-import { searchEvents } from "../api/routes";
-import { nearest, SHOWN, SHOWN_WORDS, type Shown } from "../state/session/outline";
-import { eventNumber } from "../text/address/event-number";
-import { oneOf } from "../text/address/route";
-import { wholeNumber } from "../text/format";
-import { IconButton } from "../ui/icon-button";
-import { defaultSearch } from "../wire";
+import { explain } from "../../api/errors";
+import { searchEvents } from "../../api/routes";
+import { nearest, SHOWN, SHOWN_WORDS, type Shown } from "../../state/session/outline";
+import { eventNumber } from "../../text/address/event-number";
+import { oneOf } from "../../text/address/route";
+import { wholeNumber } from "../../text/format";
+import { IconButton } from "../../ui/icon-button";
+import { defaultSearch } from "../../wire";
 
 interface FindBarProps {
   readonly sessionId: string;

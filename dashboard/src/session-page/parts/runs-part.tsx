@@ -1,10 +1,10 @@
-import { useNow } from "../hooks/use-now";
-import type { Outline } from "../state/session/outline";
-import { sessionLink } from "../text/address/route";
-import { compactNumber, cost, duration, fullTime, hasCost } from "../text/format";
-import { NumberHeading } from "../ui/number-heading";
-import { Line } from "../ui/text";
-import type { Session } from "../wire";
+import { useNow } from "../../hooks/use-now";
+import type { Outline } from "../../state/session/outline";
+import { sessionLink } from "../../text/address/route";
+import { compactNumber, cost, duration, fullTime, hasCost } from "../../text/format";
+import { NumberHeading } from "../../ui/number-heading";
+import { Line } from "../../ui/text";
+import type { Session } from "../../wire";
 import { secondsOf, useRuns } from "./use-runs";
 
 /** All runs of a session, the newest first. */

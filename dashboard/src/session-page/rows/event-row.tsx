@@ -20,10 +20,10 @@ import { Icon } from "../../ui/icons";
 import { LineCounts } from "../../ui/line-counts";
 import { PlainText } from "../../ui/text";
 import type { EventOf, SessionEvent } from "../../wire";
-import { CallRow } from "../calls/call-row";
-import { ChangedLines } from "../calls/changed-lines";
 import { FoldRow } from "../content/fold-row";
 import { JsonTree } from "../content/json-tree";
+import { CallRow } from "./call-row";
+import { ChangedLines } from "./changed-lines";
 import { MessageRow } from "./message-row";
 
 interface EventRowProps {

@@ -20,8 +20,8 @@ import { PlainText } from "../../ui/text";
 import type { OutlineEntry, Session } from "../../wire";
 import { type LoadedEdit, loadEdit, loadPatch } from "./load-edit";
 
-const EditDiff = lazy(() => import("../calls/edit-diff").then((module) => ({ default: module.EditDiff })));
-const FileText = lazy(() => import("../calls/file-text"));
+const EditDiff = lazy(() => import("../content/edit-diff").then((module) => ({ default: module.EditDiff })));
+const FileText = lazy(() => import("../content/file-text"));
 const OPEN_FILES = 3;
 const EDITS_AT_ONCE = 20;
 

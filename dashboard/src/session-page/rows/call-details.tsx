@@ -9,9 +9,9 @@ import { PlainText } from "../../ui/text";
 import { Blocks } from "../content/blocks";
 import { JsonTree } from "../content/json-tree";
 
-const EditDiff = lazy(() => import("./edit-diff").then((module) => ({ default: module.EditDiff })));
-const FileText = lazy(() => import("./file-text"));
-const Terminal = lazy(() => import("./terminal").then((module) => ({ default: module.Terminal })));
+const EditDiff = lazy(() => import("../content/edit-diff").then((module) => ({ default: module.EditDiff })));
+const FileText = lazy(() => import("../content/file-text"));
+const Terminal = lazy(() => import("../content/terminal").then((module) => ({ default: module.Terminal })));
 
 export function CallDetails({ call }: { call: Call }) {
   const input = call.begun ? inputOf(call.toolName, call.begun.tool_input) : null;

@@ -1,6 +1,6 @@
 import { visible } from "../../text/visible";
-import { Code } from "../content/code";
-import { languageOf } from "../content/highlight";
+import { Code } from "./code";
+import { languageOf } from "./highlight";
 
 /** The text of a file that a call wrote. */
 export default function FileText({ path, text }: { path: string; text: string }) {

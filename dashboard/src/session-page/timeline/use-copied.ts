@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { listEvents } from "../api/routes";
-import { countCopied } from "../state/session/copied";
-import type { Session } from "../wire";
+import { listEvents } from "../../api/routes";
+import { countCopied } from "../../state/session/copied";
+import type { Session } from "../../wire";
 
 /** Return the number of events at the start of a session that were copied from another; null while it is unknown. */
 export function useCopied({ session_id, generation, forked_from, last_seq }: Session): number | null {

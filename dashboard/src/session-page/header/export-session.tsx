@@ -1,9 +1,9 @@
 import { useMutation } from "@tanstack/react-query";
-import { explain } from "../api/errors";
-import { exportSession } from "../api/routes";
-import { oneLine } from "../text/visible";
-import { Dialog } from "../ui/dialog";
-import type { ExportFormat, Session } from "../wire";
+import { explain } from "../../api/errors";
+import { exportSession } from "../../api/routes";
+import { oneLine } from "../../text/visible";
+import { Dialog } from "../../ui/dialog";
+import type { ExportFormat, Session } from "../../wire";
 
 const FORMATS: readonly (readonly [format: ExportFormat, label: string])[] = [
   ["markdown", "Markdown"],
