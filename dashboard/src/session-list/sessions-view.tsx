@@ -11,7 +11,7 @@ import { Empty, Failed } from "../ui/empty";
 import { FirstSteps } from "../ui/first-steps";
 import { Line } from "../ui/text";
 import { ListBar } from "./list-bar";
-import { SessionTable } from "./session-table";
+import { SessionTable } from "./table/session-table";
 import { useDense } from "./use-dense";
 
 export function SessionsView({ address }: { address: ListAddress }) {

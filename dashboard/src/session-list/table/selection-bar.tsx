@@ -1,8 +1,8 @@
 import { useState } from "react";
-import type { Acts } from "../hooks/use-acts";
-import { plural, wholeNumber } from "../text/format";
-import { Dialog } from "../ui/dialog";
-import { PairLinks } from "../ui/pair-links";
+import type { Acts } from "../../hooks/use-acts";
+import { plural, wholeNumber } from "../../text/format";
+import { Dialog } from "../../ui/dialog";
+import { PairLinks } from "../../ui/pair-links";
 import type { Selected } from "./use-selected";
 
 interface SelectionBarProps {

@@ -1,5 +1,5 @@
-import { type ListAddress, naturalOrder } from "../text/address/route";
-import type { SessionSort } from "../wire";
+import { type ListAddress, naturalOrder } from "../../text/address/route";
+import type { SessionSort } from "../../wire";
 
 interface TableHeadProps {
   readonly address: ListAddress;

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import { settle } from "../state/lists/sessions";
+import { settle } from "../../state/lists/sessions";
 
 interface SettledOrder {
   readonly ids: readonly string[];

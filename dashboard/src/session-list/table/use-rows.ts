@@ -1,5 +1,5 @@
 import { type RefObject, useLayoutEffect, useMemo, useRef } from "react";
-import type { Session } from "../wire";
+import type { Session } from "../../wire";
 
 export interface ShownRow {
   readonly session: Session;

@@ -1,9 +1,9 @@
 import { useQueries } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
-import { listSessions } from "../api/routes";
-import { SESSION_LISTS, useSessionsFeed } from "../hooks/sessions-feed-provider";
-import { joinSessions } from "../state/lists/sessions";
-import { defaultFilter, type Session, type SessionFilter } from "../wire";
+import { listSessions } from "../../api/routes";
+import { SESSION_LISTS, useSessionsFeed } from "../../hooks/sessions-feed-provider";
+import { joinSessions } from "../../state/lists/sessions";
+import { defaultFilter, type Session, type SessionFilter } from "../../wire";
 
 /** Return the child sessions of each parent, at most the newest hundred. */
 export function useChildren(parentIds: readonly string[]): ReadonlyMap<string, readonly Session[]> {

@@ -1,5 +1,5 @@
 import { type RefObject, useLayoutEffect, useRef } from "react";
-import { type ListPlace, rowAt } from "../state/lists/place";
+import { type ListPlace, rowAt } from "../../state/lists/place";
 
 interface ReturnOptions {
   readonly scroller: RefObject<HTMLElement | null>;

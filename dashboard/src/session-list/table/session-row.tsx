@@ -1,8 +1,8 @@
 import type { CSSProperties } from "react";
-import { useNow } from "../hooks/use-now";
-import { sessionLink } from "../text/address/route";
-import { duration, plural, wholeNumber } from "../text/format";
-import { STATE_MEANINGS } from "../text/meanings";
+import { useNow } from "../../hooks/use-now";
+import { sessionLink } from "../../text/address/route";
+import { duration, plural, wholeNumber } from "../../text/format";
+import { STATE_MEANINGS } from "../../text/meanings";
 import {
   costWords,
   markOf,
@@ -11,13 +11,13 @@ import {
   tokensOf,
   tookSeconds,
   whatOf,
-} from "../text/session-row";
-import { oneLine } from "../text/visible";
-import { ChildrenStates } from "../ui/children-states";
-import { Icon } from "../ui/icons";
-import { Moment } from "../ui/moment";
-import { Line } from "../ui/text";
-import type { Session } from "../wire";
+} from "../../text/session-row";
+import { oneLine } from "../../text/visible";
+import { ChildrenStates } from "../../ui/children-states";
+import { Icon } from "../../ui/icons";
+import { Moment } from "../../ui/moment";
+import { Line } from "../../ui/text";
+import type { Session } from "../../wire";
 
 interface SessionRowProps {
   readonly session: Session;

@@ -1,12 +1,12 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
-import { useKeepPlace, usePlaceLeft } from "../hooks/left-place";
-import { useActs } from "../hooks/use-acts";
-import { useKeys } from "../hooks/use-keys";
-import { useMedia } from "../hooks/use-media";
-import { replaceRoute } from "../hooks/use-route";
-import type { SessionList } from "../hooks/use-sessions";
-import type { ListPlace } from "../state/lists/place";
+import { useKeepPlace, usePlaceLeft } from "../../hooks/left-place";
+import { useActs } from "../../hooks/use-acts";
+import { useKeys } from "../../hooks/use-keys";
+import { useMedia } from "../../hooks/use-media";
+import { replaceRoute } from "../../hooks/use-route";
+import type { SessionList } from "../../hooks/use-sessions";
+import type { ListPlace } from "../../state/lists/place";
 import {
   ALL_SELECTED,
   isSelected,
@@ -14,12 +14,12 @@ import {
   type Selection,
   toggleRange,
   toggleSelected,
-} from "../state/lists/selection";
-import { toggled } from "../state/sets";
-import { type ListAddress, sessionsLink } from "../text/address/route";
-import { wholeNumber } from "../text/format";
-import { StopDialog } from "../ui/stop-dialog";
-import { type Session, type SessionFilter, takesRequests } from "../wire";
+} from "../../state/lists/selection";
+import { toggled } from "../../state/sets";
+import { type ListAddress, sessionsLink } from "../../text/address/route";
+import { wholeNumber } from "../../text/format";
+import { StopDialog } from "../../ui/stop-dialog";
+import { type Session, type SessionFilter, takesRequests } from "../../wire";
 import { ListFoot } from "./list-foot";
 import { SelectionBar } from "./selection-bar";
 import { SessionRow } from "./session-row";

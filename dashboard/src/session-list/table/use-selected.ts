@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
-import { loadSessions } from "../api/routes";
-import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
-import type { SessionList } from "../hooks/use-sessions";
-import { isSelected, type Selection } from "../state/lists/selection";
-import { type Session, type SessionFilter, type SessionState, takesRequests } from "../wire";
+import { loadSessions } from "../../api/routes";
+import { SESSION_LISTS } from "../../hooks/sessions-feed-provider";
+import type { SessionList } from "../../hooks/use-sessions";
+import { isSelected, type Selection } from "../../state/lists/selection";
+import { type Session, type SessionFilter, type SessionState, takesRequests } from "../../wire";
 
 export interface Selected {
   readonly count: number;
