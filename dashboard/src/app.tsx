@@ -6,7 +6,7 @@ import { useRingsBell } from "./hooks/bell";
 import { SeenMarksProvider } from "./hooks/seen-marks-provider";
 import { SessionsFeedProvider } from "./hooks/sessions-feed-provider";
 import { useRoute } from "./hooks/use-route";
-import { Palette } from "./search/palette";
+import { Palette } from "./palette/palette";
 import { SearchView } from "./search/search-view";
 import { Shell } from "./shell";
 import { nowLink, type Route } from "./text/address/route";

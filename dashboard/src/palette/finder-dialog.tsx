@@ -9,9 +9,9 @@ import {
   useState,
 } from "react";
 import { goTo } from "../hooks/use-route";
+import { SnippetText } from "../search/snippet-text";
 import { Moment } from "../ui/moment";
 import { Line } from "../ui/text";
-import { SnippetText } from "./snippet-text";
 import type { Entry, EntryGroup } from "./use-palette-entries";
 import "../styles/palette.css";
 

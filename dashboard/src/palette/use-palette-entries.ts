@@ -1,6 +1,8 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { listSessions } from "../api/routes";
 import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
+import { asPrefix } from "../search/no-hits";
+import { useSearch } from "../search/use-search";
 import {
   besideLink,
   costLink,
@@ -17,8 +19,6 @@ import { oneLine } from "../text/visible";
 import { useCopy } from "../ui/copy-button";
 import { keepTheme, THEMES } from "../ui/theme";
 import { defaultFilter, defaultSearch, type Hit, type Session, type Snippet } from "../wire";
-import { asPrefix } from "./no-hits";
-import { useSearch } from "./use-search";
 
 export interface Entry {
   readonly key: string;

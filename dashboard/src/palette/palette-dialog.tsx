@@ -1,8 +1,8 @@
 import { useState } from "react";
 import { explain, hasCode } from "../api/errors";
+import { MalformedQuery } from "../search/malformed-query";
 import { plural } from "../text/format";
 import { FinderDialog } from "./finder-dialog";
-import { MalformedQuery } from "./malformed-query";
 import { type PaletteActs, usePaletteEntries } from "./use-palette-entries";
 
 interface PaletteDialogProps extends PaletteActs {
