@@ -1,9 +1,9 @@
 import { type ReactNode, useEffect, useMemo, useRef, useState } from "react";
-import { useKeptMarks } from "../hooks/seen-marks-provider";
-import { useActs } from "../hooks/use-acts";
-import { useDone, useNeeding } from "../hooks/use-attention";
-import { useQuestions } from "../hooks/use-questions";
-import { useSessions } from "../hooks/use-sessions";
+import { useKeptMarks } from "../feed/seen-marks-provider";
+import { useActs } from "../feed/use-acts";
+import { useDone, useNeeding } from "../feed/use-attention";
+import { useQuestions } from "../feed/use-questions";
+import { useSessions } from "../feed/use-sessions";
 import { useTitle } from "../hooks/use-title";
 import { type NowRow, sectionsOf, summaryOf } from "../state/lists/now";
 import { toggled } from "../state/sets";

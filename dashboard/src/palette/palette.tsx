@@ -1,8 +1,8 @@
 import { useEffect, useEffectEvent, useState } from "react";
 import { loadSessions } from "../api/routes";
+import { useSeenMarks } from "../feed/seen-marks-provider";
+import { useActs } from "../feed/use-acts";
 import { seekBeside, useSoughtBeside } from "../hooks/seek-beside";
-import { useSeenMarks } from "../hooks/seen-marks-provider";
-import { useActs } from "../hooks/use-acts";
 import type { Route } from "../text/address/route";
 import { StopDialog } from "../ui/stop-dialog";
 import { useToasts } from "../ui/toasts";

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { listSessions } from "../api/routes";
-import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
+import { SESSION_LISTS } from "../feed/sessions-feed-provider";
 import { asPrefix } from "../search/no-hits";
 import { useSearch } from "../search/use-search";
 import {

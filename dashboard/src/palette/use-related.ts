@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getSession, listSessions } from "../api/routes";
-import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
+import { SESSION_LISTS } from "../feed/sessions-feed-provider";
 import { type Related, relatedOf } from "../state/lists/related";
 import { defaultFilter, type Session, type SessionFilter } from "../wire";
 

@@ -1,5 +1,5 @@
 import { useEffect } from "react";
-import { useQuestions, useReloadQuestions } from "../hooks/use-questions";
+import { useQuestions, useReloadQuestions } from "../feed/use-questions";
 import type { Session } from "../wire";
 import { QuestionCard } from "./question-card";
 

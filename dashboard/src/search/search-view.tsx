@@ -1,9 +1,9 @@
 import { useEffect, useLayoutEffect, useRef } from "react";
 import { hasCode } from "../api/errors";
+import { useSessions } from "../feed/use-sessions";
 import { useKeepPlace, usePlaceLeft } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
 import { replaceRoute } from "../hooks/use-route";
-import { useSessions } from "../hooks/use-sessions";
 import { useTitle } from "../hooks/use-title";
 import { searchLink } from "../text/address/route";
 import { plural, wholeNumber } from "../text/format";

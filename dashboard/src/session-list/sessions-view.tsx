@@ -1,7 +1,7 @@
 import { useMemo, useRef, useState } from "react";
+import { useSessions } from "../feed/use-sessions";
 import { useNoteList } from "../hooks/left-place";
 import { useKeys } from "../hooks/use-keys";
-import { useSessions } from "../hooks/use-sessions";
 import { listFilter } from "../state/lists/filter";
 import { NONE_SELECTED } from "../state/lists/selection";
 import { type ListAddress, searchLink, sessionsLink } from "../text/address/route";

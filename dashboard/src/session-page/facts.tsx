@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import { useSessions } from "../hooks/use-sessions";
+import { useSessions } from "../feed/use-sessions";
 import { addressOf, sessionLink } from "../text/address/route";
 import { cost, fullTime, wholeNumber } from "../text/format";
 import { commandsFor } from "../text/shell";

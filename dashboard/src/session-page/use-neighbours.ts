@@ -1,7 +1,7 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { listSessions } from "../api/routes";
+import { SESSION_LISTS } from "../feed/sessions-feed-provider";
 import { lastList } from "../hooks/left-place";
-import { SESSION_LISTS } from "../hooks/sessions-feed-provider";
 import { goTo } from "../hooks/use-route";
 import { listFilter } from "../state/lists/filter";
 import { defaultList, parseRoute, sessionLink } from "../text/address/route";

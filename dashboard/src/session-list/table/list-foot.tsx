@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { countSessions } from "../../api/routes";
-import { SESSION_LISTS } from "../../hooks/sessions-feed-provider";
-import type { SessionList } from "../../hooks/use-sessions";
+import { SESSION_LISTS } from "../../feed/sessions-feed-provider";
+import type { SessionList } from "../../feed/use-sessions";
 import type { ListAddress } from "../../text/address/route";
 import { plural, wholeNumber } from "../../text/format";
 import { defaultFilter, type SessionFilter } from "../../wire";

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Acts } from "../../hooks/use-acts";
+import type { Acts } from "../../feed/use-acts";
 import { plural, wholeNumber } from "../../text/format";
 import { Dialog } from "../../ui/dialog";
 import { PairLinks } from "../../ui/pair-links";

@@ -1,11 +1,11 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "react";
+import { useActs } from "../../feed/use-acts";
+import type { SessionList } from "../../feed/use-sessions";
 import { useKeepPlace, usePlaceLeft } from "../../hooks/left-place";
-import { useActs } from "../../hooks/use-acts";
 import { useKeys } from "../../hooks/use-keys";
 import { useMedia } from "../../hooks/use-media";
 import { replaceRoute } from "../../hooks/use-route";
-import type { SessionList } from "../../hooks/use-sessions";
 import type { ListPlace } from "../../state/lists/place";
 import {
   ALL_SELECTED,

@@ -1,7 +1,7 @@
 import { useQueries } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import { listSessions } from "../../api/routes";
-import { SESSION_LISTS, useSessionsFeed } from "../../hooks/sessions-feed-provider";
+import { SESSION_LISTS, useSessionsFeed } from "../../feed/sessions-feed-provider";
 import { joinSessions } from "../../state/lists/sessions";
 import { defaultFilter, type Session, type SessionFilter } from "../../wire";
 

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { loadSessions } from "../../api/routes";
-import { SESSION_LISTS } from "../../hooks/sessions-feed-provider";
-import type { SessionList } from "../../hooks/use-sessions";
+import { SESSION_LISTS } from "../../feed/sessions-feed-provider";
+import type { SessionList } from "../../feed/use-sessions";
 import { isSelected, type Selection } from "../../state/lists/selection";
 import { type Session, type SessionFilter, type SessionState, takesRequests } from "../../wire";
 

@@ -9,9 +9,9 @@ import {
   markSeen,
   requestStop,
 } from "../../api/routes";
+import { useSessionsFeed } from "../../feed/sessions-feed-provider";
 import { seekBeside } from "../../hooks/seek-beside";
 import { useSessionPlace } from "../../hooks/session-place";
-import { useSessionsFeed } from "../../hooks/sessions-feed-provider";
 import { byHandCommand, forkCommand, resumeCommand } from "../../text/shell";
 import { oneLine, visible } from "../../text/visible";
 import { CopyButton, useCopy } from "../../ui/copy-button";

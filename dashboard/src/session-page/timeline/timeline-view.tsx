@@ -1,11 +1,11 @@
 import { type ReactNode, useEffect, useEffectEvent, useMemo, useRef, useState } from "react";
 import { explain } from "../../api/errors";
 import { type EventQuery, listEvents } from "../../api/routes";
+import { useSeen } from "../../feed/use-seen";
 import { usePlaceLeft } from "../../hooks/left-place";
 import { useSessionPlace } from "../../hooks/session-place";
 import { useKeys } from "../../hooks/use-keys";
 import { goTo, replaceRoute } from "../../hooks/use-route";
-import { useSeen } from "../../hooks/use-seen";
 import { linesByRow } from "../../state/session/changed-files";
 import { eventAt, type Timeline } from "../../state/session/events";
 import {
