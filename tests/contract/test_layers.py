@@ -177,6 +177,7 @@ def test_no_source_file_exceeds_the_line_limit() -> None:
     sources = [*files(SERVICE), *files(CLIENT), *files(ROOT / "scripts")]
     sources += [*files(ROOT / "benchmarks"), *files(ROOT / "tests")]
     sources += sorted((ROOT / "dashboard" / "src").rglob("*.ts*"))
+    sources += sorted((ROOT / "dashboard" / "src").rglob("*.css"))
     lengths = {path: len(path.read_text("utf-8").splitlines()) for path in sources}
     too_long = {path.name for path, length in lengths.items() if length > MAX_LINES}
     assert too_long == {"types.gen.ts"}  # generated

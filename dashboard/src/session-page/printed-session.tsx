@@ -13,7 +13,7 @@ import { WholeText } from "../ui/text";
 import { useToasts } from "../ui/toasts";
 import type { Session, SessionEvent } from "../wire";
 import { EventRow } from "./rows/event-row";
-import "../styles/print.css";
+import "../styles/session-page/print.css";
 
 const EVENTS_AT_ONCE = 1000;
 /** Maximum number of events, so that the print layout fits into the browser's memory. */
