@@ -1,6 +1,6 @@
 /** The server's types as the page uses them: generated types, and events as a union by kind. */
 
-import { answerText, type Question, questionOf } from "./text/questions";
+import { answerText, type Question, questionOf } from "./question";
 import type { components } from "./types.gen";
 
 type Schemas = components["schemas"];

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -17,6 +18,7 @@ from tests.support.syntax import parse
 ROOT = Path(__file__).parents[2]
 SERVICE = ROOT / "src" / "agent_session_manager"
 CLIENT = ROOT / "plugins/agent-orchestrator/skills/agent-orchestrator/commands/lib"
+DASHBOARD = ROOT / "dashboard"
 MAX_LINES = 400
 
 # Rooms from the top down. A room is a folder, or a file next to the folders. A room may import the
@@ -208,3 +210,34 @@ def test_every_error_has_a_status_and_a_unique_code() -> None:
         503,
         507,
     }
+
+
+def dashboard_rows() -> dict[str, int]:
+    """Return the folders and files in the table of the dashboard's README, each with its row."""
+    table = re.findall(
+        r"^\| (`.*?) +\|", (DASHBOARD / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    return {place: row for row, names in enumerate(table) for place in re.findall("`(.+?)`", names)}
+
+
+def dashboard_imports(path: Path) -> Iterator[Path]:
+    for name in re.findall(r'(?:from|import|import\() ?"(\.[^"]+)"', path.read_text("utf-8")):
+        named = (path.parent / f"{name}{ending}" for ending in (".ts", ".tsx", ""))
+        yield next(file.resolve() for file in named if file.is_file())
+
+
+def test_dashboard_imports_point_down() -> None:
+    """A module imports from its folder, and from the rows below its own in the README."""
+    rows = dashboard_rows()
+
+    def row_of(path: Path) -> int:
+        name = path.relative_to(DASHBOARD / "src").as_posix()
+        return rows[max((place for place in rows if name.startswith(place)), key=len)]
+
+    violations = [
+        f"{path.relative_to(DASHBOARD)} imports {other.relative_to(DASHBOARD)}"
+        for path in sorted((DASHBOARD / "src").rglob("*.ts*"))
+        for other in dashboard_imports(path)
+        if other.suffix != ".svg" and row_of(other) < row_of(path) + (other.parent != path.parent)
+    ]
+    assert violations == []

@@ -1,9 +1,9 @@
 /** The manager's routes as functions: only paths, parameters and types. */
 
+import type { Answer } from "../question";
 import { dayStart } from "../text/address/days";
 import { momentOf } from "../text/address/moments";
 import { fileNameOf } from "../text/file-name";
-import type { Answer } from "../text/questions";
 import {
   type ExportFormat,
   type Facets,

@@ -7,10 +7,10 @@ import { costLink } from "../text/address/route";
 import { cost, money, roundMoney } from "../text/format";
 import { Empty } from "../ui/empty";
 import "../styles/cost.css";
+import { useCost } from "../feed/use-usage";
 import { PlotWithTable } from "./plot-with-table";
 import { Span } from "./span";
 import { UsageTable } from "./usage-table";
-import { useCost } from "./use-usage";
 
 const COLORS = ["--plot-1", "--plot-2", "--plot-3", "--plot-4", "--plot-5", "--plot-6"] as const;
 const SPAN_WORDS = { today: "Today", "7d": "7 d", "30d": "30 d" } as const;

@@ -1,11 +1,11 @@
 import { getResult } from "../api/routes";
 import { useNow } from "../hooks/use-now";
 import { goTo } from "../hooks/use-route";
+import { questionOf, subjectOf } from "../question";
 import type { NowRow } from "../state/lists/now";
 import { sessionLink } from "../text/address/route";
 import { isSeeable, reasonOf } from "../text/attention";
 import { cost, hasCost, shortPath } from "../text/format";
-import { questionOf, subjectOf } from "../text/questions";
 import { childrenWords } from "../text/session-row";
 import { resumeCommand } from "../text/shell";
 import { oneLine } from "../text/visible";

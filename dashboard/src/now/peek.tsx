@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { explain } from "../api/errors";
 import { getResult } from "../api/routes";
+import { questionOf } from "../question";
 import { QuestionCard } from "../questions/question-card";
 import { QuestionContext } from "../questions/question-context";
-import { questionOf } from "../text/questions";
 import { PlainText } from "../ui/text";
 import type { OpenQuestion, Session } from "../wire";
 import { useNewestCall } from "./use-newest-call";

@@ -1,4 +1,4 @@
-import { useToday } from "../cost/use-usage";
+import { useToday } from "../feed/use-usage";
 import { defaultCost } from "../text/address/cost-place";
 import { costLink } from "../text/address/route";
 import { cost, hasCost, plural } from "../text/format";

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Answer, Choice, Question } from "../text/questions";
+import type { Answer, Choice, Question } from "../question";
 import { Line } from "../ui/text";
 
 interface ChoicesProps {

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Answer, Item, Question } from "../text/questions";
+import type { Answer, Item, Question } from "../question";
 import { Line, PlainText } from "../ui/text";
 
 interface ItemsProps {

@@ -1,7 +1,7 @@
 import { lazy } from "react";
+import type { Question } from "../question";
 import { JsonTree } from "../session-page/content/json-tree";
 import { inputOf } from "../text/content/calls";
-import type { Question } from "../text/questions";
 import { visible } from "../text/visible";
 import { Late } from "../ui/late";
 import { Line, PlainText } from "../ui/text";

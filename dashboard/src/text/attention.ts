@@ -1,8 +1,8 @@
 /** Says in one line what a session expects of a person; the manager derives the kind. */
 
+import { questionOf, subjectOf } from "../question";
 import type { AttentionKind, OpenQuestion, Session } from "../wire";
 import { duration, plural, shortPath } from "./format";
-import { questionOf, subjectOf } from "./questions";
 import { oneLine } from "./visible";
 
 /** The kinds that need a person, the most urgent first. A session that is only `done` needs none. */

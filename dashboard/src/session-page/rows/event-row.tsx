@@ -1,5 +1,6 @@
 import { memo, useContext } from "react";
 import { useSessionPlace } from "../../hooks/session-place";
+import { subjectOf } from "../../question";
 import { QuestionContext } from "../../questions/question-context";
 import { linesOf } from "../../state/session/changed-files";
 import type { CallGroup } from "../../state/timeline/call-groups";
@@ -14,7 +15,6 @@ import {
   wholeNumber,
 } from "../../text/format";
 import { DIAGNOSTIC_MEANING, LATE_MEANING } from "../../text/meanings";
-import { subjectOf } from "../../text/questions";
 import { oneLine } from "../../text/visible";
 import { Icon } from "../../ui/icons";
 import { LineCounts } from "../../ui/line-counts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { answerText, answerWords, isSameAnswer, questionOf, subjectOf } from "../src/text/questions";
+import { answerText, answerWords, isSameAnswer, questionOf, subjectOf } from "../src/question";
 
 test("any fields become a question", () => {
   for (const value of [null, 7, "x", [], [[]], [null], {}, [{ options: 7 }]]) {
