@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent_orchestrator.console.next_steps import ChangedFiles, facts
+from agent_orchestrator.console.runs.next_steps import ChangedFiles, facts
 from tests.commands.shell import DONE, FAILED, Shell
 
 

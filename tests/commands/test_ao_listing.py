@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.console import session_table
+from agent_orchestrator.console.tables import sessions as session_table
 from agent_orchestrator.sessions.listing import STATES
 from agent_session_manager.store.changes import CreateSession
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell

@@ -12,7 +12,7 @@ import pytest
 
 from agent_orchestrator.acp.presets import PRESETS
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.console.output import local_time
+from agent_orchestrator.console.terminal.output import local_time
 from agent_orchestrator.runs.executor_table import EXECUTORS
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError

@@ -179,7 +179,7 @@ def test_noted_session_is_followed_by_one_import(
 LATE_NOTE = """
 import subprocess, sys
 from contextlib import contextmanager
-from agent_orchestrator.console import import_notes as module
+from agent_orchestrator.console.imports import notes as module
 from agent_orchestrator.console.command import configure
 from agent_orchestrator.history.importer import notes
 

@@ -33,7 +33,8 @@ SERVICE_ROOMS = [
     "domain", "machine", "sql.migrations.versions",
 ]  # fmt: skip
 CLIENT_ROOMS = [
-    "cli", "board", "board.view", "board.state", "mcp", "console", "sessions", "upkeep",
+    "cli", "board", "board.view", "board.state", "mcp", "console.runs", "console.imports",
+    "console.events", "console.tables", "console", "console.terminal", "sessions", "upkeep",
     "history.importer", "runs", "acp", "claude", "codex", "history.formats.claude",
     "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",

@@ -17,7 +17,7 @@ def run() -> None:
     command = sys.argv[1]
     sys.argv = sys.argv[1:]
     sys.path.insert(0, str(Path(command).parent))
-    output = importlib.import_module("lib.console.output")
+    output = importlib.import_module("lib.console.terminal.output")
     vars(output)["clean"] = lambda text: text
     vars(output)["one_line"] = lambda text: text
     runpy.run_path(command, run_name="__main__")

@@ -13,7 +13,7 @@ import pytest
 from agent_orchestrator.acp.preset_file import read_presets
 from agent_orchestrator.agents.agent import text_of
 from agent_orchestrator.console.command import CommandError
-from agent_orchestrator.console.prompt import read_prompt
+from agent_orchestrator.console.runs.prompt import read_prompt
 from agent_orchestrator.executors.base import ExecutorError
 from agent_orchestrator.history.importer.lines import opened
 from agent_session_manager.prices.fields import PriceFileError

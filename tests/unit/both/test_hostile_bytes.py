@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent_orchestrator.client.frames import Frame, FrameParser
-from agent_orchestrator.console.output import clean, one_line
+from agent_orchestrator.console.terminal.output import clean, one_line
 from agent_orchestrator.session_client import SessionClientError
 from agent_session_manager.api.http.page_marks import page_text, parse_page
 from agent_session_manager.api.wire.feed_frames import encode_frame

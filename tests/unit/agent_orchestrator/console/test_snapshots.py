@@ -19,19 +19,17 @@ from agent_orchestrator.board.view.line import LOOKS
 from agent_orchestrator.board.view.screen import screen_lines
 from agent_orchestrator.cli import doctor
 from agent_orchestrator.cli.ao import main as ao
-from agent_orchestrator.console import (
-    agent_table,
-    next_steps,
-    search_hits,
-    session_table,
-    usage_table,
-)
-from agent_orchestrator.console.cells import cells_of
-from agent_orchestrator.console.event_look import MAX_LINES, Look
-from agent_orchestrator.console.event_text import EventText, by_parent
-from agent_orchestrator.console.output import exact_line
-from agent_orchestrator.console.question_text import how_to_answer, question_lines
-from agent_orchestrator.console.screen import Screen
+from agent_orchestrator.console.events.look import MAX_LINES, Look
+from agent_orchestrator.console.events.question_text import how_to_answer, question_lines
+from agent_orchestrator.console.events.text import EventText, by_parent
+from agent_orchestrator.console.runs import next_steps
+from agent_orchestrator.console.tables import agents as agent_table
+from agent_orchestrator.console.tables import search_hits
+from agent_orchestrator.console.tables import sessions as session_table
+from agent_orchestrator.console.tables import usage as usage_table
+from agent_orchestrator.console.terminal.cells import cells_of
+from agent_orchestrator.console.terminal.output import exact_line
+from agent_orchestrator.console.terminal.screen import Screen
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.question_words import payload_words
 from agent_orchestrator.upkeep.checks import Finding

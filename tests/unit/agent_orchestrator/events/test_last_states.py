@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agent_orchestrator.console.event_look import Look
-from agent_orchestrator.console.output import one_line
+from agent_orchestrator.console.events.look import Look
+from agent_orchestrator.console.terminal.output import one_line
 from agent_orchestrator.events.last_states import last_states
 from agent_orchestrator.events.output_text import OutputText
 from tests.support.rows import each_row

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import agent_orchestrator
-from agent_orchestrator.console.output import local_time
 from agent_orchestrator.console.since import SinceMoment
+from agent_orchestrator.console.terminal.output import local_time
 from agent_orchestrator.machine.time_zone import start_of, zone_name
 
 LIB = Path(agent_orchestrator.__file__).parent

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from agent_orchestrator.console.output import one_line
+from agent_orchestrator.console.terminal.output import one_line
 from agent_session_manager.domain.errors import InvalidNameError
 from agent_session_manager.domain.sessions.names import check_name, reserved_name
 

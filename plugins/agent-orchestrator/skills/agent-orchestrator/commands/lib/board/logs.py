@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 import click
 
 from ..client.connect import client_of
-from ..console.event_look import MAX_LINES, Look
-from ..console.event_text import is_detail
-from ..console.pager import print_paged
-from ..console.screen import screen_of
-from ..console.session_logs import Logs
+from ..console.events.look import MAX_LINES, Look
+from ..console.events.session_logs import Logs
+from ..console.events.text import is_detail
+from ..console.terminal.pager import print_paged
+from ..console.terminal.screen import screen_of
 from ..sessions.part import Part
 from ..sessions.resolve import Session
 

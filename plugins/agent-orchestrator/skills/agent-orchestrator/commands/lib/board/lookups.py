@@ -16,8 +16,8 @@ from ..client.errors import may_pass
 from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
 from ..client.usage import usage_query
-from ..console.amounts import money
-from ..console.progress import gist
+from ..console.events.progress import gist
+from ..console.terminal.amounts import money
 from ..machine.time_zone import today
 from ..session_client import SessionClientError
 from .state.board import Board

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from ..client.manager import Json
-from ..console.answering import answer_question
 from ..console.command import CHANGES, USAGE, Command, CommandError
 from ..console.options import json_option, project_option
+from ..console.runs.answering import answer_question
 
 EXAMPLES = """\
   ao-answer fix-login --choose PostgreSQL

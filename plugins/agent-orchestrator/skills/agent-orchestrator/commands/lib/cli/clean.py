@@ -21,7 +21,7 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import ago, answer, answer_json, note, one_line, tell
+from ..console.terminal.output import ago, answer, answer_json, note, one_line, tell
 from ..machine.environment import claude_dir, state_dir
 from ..runs.conversations import list_our_conversations
 from ..runs.seal import our_runs

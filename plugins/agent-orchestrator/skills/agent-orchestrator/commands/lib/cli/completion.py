@@ -12,7 +12,7 @@ from ..config import Config
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import url_of
 from ..console.options import project_option
-from ..console.output import one_line
+from ..console.terminal.output import one_line
 from ..machine.environment import VariableError, is_manager_given
 from ..session_client import SessionClientError
 

@@ -8,7 +8,7 @@ from ..console.command import READS, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.open_page import NOT_OPENED, Place, open_page
 from ..console.options import WholeNumber, json_option, project_option
-from ..console.output import answer, answer_json, note
+from ..console.terminal.output import answer, answer_json, note
 from ..sessions.part import check_event
 from ..sessions.resolve import resolve
 

@@ -14,7 +14,7 @@ from ..client.find_manager import find_manager
 from ..console.command import DONE, FAILED, Command, configure
 from ..console.connect import url_of
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json, note, one_line
+from ..console.terminal.output import answer, answer_json, note, one_line
 from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered

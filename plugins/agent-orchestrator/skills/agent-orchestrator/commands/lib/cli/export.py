@@ -12,7 +12,7 @@ import click
 from ..console.command import READS, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import Size, project_option
-from ..console.output import clean
+from ..console.terminal.output import clean
 from ..machine.new_file import new_file
 from ..sessions.resolve import resolve
 

@@ -8,7 +8,7 @@ from ..client.errors import NO_RESULT, SESSION_NOT_FINISHED
 from ..console.command import NOT_FINISHED, READS, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json
+from ..console.terminal.output import answer, answer_json
 from ..session_client import SessionClientError
 from ..sessions.resolve import resolve
 

@@ -12,9 +12,9 @@ import click
 
 from ..console.command import FAILED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
-from ..console.import_report import TIMEOUT_SECONDS, print_report, progress
+from ..console.imports.report import TIMEOUT_SECONDS, print_report, progress
 from ..console.options import json_option, project_option
-from ..console.output import answer_json, note
+from ..console.terminal.output import answer_json, note
 from ..machine.environment import state_dir
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def main(
 
     config = configure(project_dir, must_exist=False)
     if noted:
-        from ..console.import_notes import import_notes
+        from ..console.imports.notes import import_notes
 
         import_notes(config)
         return
@@ -114,7 +114,7 @@ def main(
             raise CommandError(
                 "--watch follows the agents' own places: omit PATH and --dry-run", USAGE
             )
-        from ..console.import_watch import Options, watch_history
+        from ..console.imports.watch import Options, watch_history
 
         watch_history(config, agents, Options(since, polls, until_eof, as_json))
         return

@@ -8,11 +8,11 @@ import click
 
 from ..agents.agent import Agent
 from ..agents.find import list_agents
-from ..console.agent_table import lines
 from ..console.command import Command, configure
 from ..console.options import agents_option, json_option, project_option
-from ..console.output import answer_json, note
-from ..console.screen import screen_of
+from ..console.tables.agents import lines
+from ..console.terminal.output import answer_json, note
+from ..console.terminal.screen import screen_of
 from ..machine.environment import claude_dir
 from ..runs.executor_table import DEFAULT_EXECUTOR
 

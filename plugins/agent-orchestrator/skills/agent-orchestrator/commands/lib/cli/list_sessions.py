@@ -10,13 +10,13 @@ from datetime import datetime
 import click
 
 from ..client.manager import ManagerClient
-from ..console import session_table
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, project_option
-from ..console.output import answer_json, note
-from ..console.screen import Screen, screen_of
 from ..console.since import since_option
+from ..console.tables import sessions as session_table
+from ..console.terminal.output import answer_json, note
+from ..console.terminal.screen import Screen, screen_of
 from ..sessions.listing import SORTS, STATES, Listing
 from ..sessions.resolve import Session
 
@@ -179,7 +179,7 @@ def main(
 def _watch(
     manager: ManagerClient, listing: Listing, draw: Draw, screen: Screen, *, as_json: bool
 ) -> None:
-    from ..console.list_watch import print_changes, redraw  # late: it imports httpx
+    from ..console.tables.list_watch import print_changes, redraw  # late: it imports httpx
 
     if screen.can_redraw and not as_json:
         redraw(manager, listing, draw)

@@ -10,13 +10,13 @@ import click
 from ..client.manager import Json
 from ..console.command import READS, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
-from ..console.event_look import MAX_LINES, Look, is_trouble
-from ..console.event_text import is_detail
+from ..console.events.look import MAX_LINES, Look, is_trouble
+from ..console.events.session_logs import Logs
+from ..console.events.text import is_detail
 from ..console.options import WholeNumber, json_option, project_option
-from ..console.pager import print_paged
-from ..console.screen import Screen, screen_of
-from ..console.session_logs import Logs
 from ..console.since import since_option
+from ..console.terminal.pager import print_paged
+from ..console.terminal.screen import Screen, screen_of
 from ..sessions.part import Part
 from ..sessions.resolve import resolve
 

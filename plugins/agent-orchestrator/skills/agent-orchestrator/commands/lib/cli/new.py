@@ -8,10 +8,9 @@ import click
 
 from ..console.command import Command, configure
 from ..console.connect import open_manager
-from ..console.interrupts import hold_interrupts
-from ..console.next_steps import answer_detached
-from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import (
+from ..console.runs.interrupts import hold_interrupts
+from ..console.runs.next_steps import answer_detached
+from ..console.runs.options import (
     ask_option,
     model_option,
     permission_option,
@@ -19,6 +18,7 @@ from ..console.run_options import (
     refuse_notify,
     run_options,
 )
+from ..console.runs.prompt import prompt_option, read_prompt
 from ..executors.base import RunSpec
 from ..machine.environment import parent_session_id
 from ..runs.executor_table import DEFAULT_EXECUTOR
@@ -132,6 +132,6 @@ def main(
         if detach:
             answer_detached(session, as_json=as_json)
         else:
-            from ..console.watch import watch  # late: a detached run is not watched
+            from ..console.runs.watch import watch  # late: a detached run is not watched
 
             sys.exit(watch(manager, session, as_json=as_json))

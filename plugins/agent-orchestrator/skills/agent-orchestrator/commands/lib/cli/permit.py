@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from ..client.manager import Json
-from ..console.answering import answer_question
 from ..console.command import CHANGES, USAGE, Command, CommandError
+from ..console.events.question_text import OPTIONS
 from ..console.options import json_option, project_option
-from ..console.question_text import OPTIONS
+from ..console.runs.answering import answer_question
 
 EXAMPLES = """\
   ao-permit fix-login --allow

@@ -8,7 +8,7 @@ from ..client.errors import NAME_TAKEN
 from ..console.command import CHANGES, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json, one_line
+from ..console.terminal.output import answer, answer_json, one_line
 from ..session_client import SessionClientError
 from ..sessions.errors import name_taken_at_rename
 from ..sessions.resolve import checked_name, resolve

@@ -10,11 +10,9 @@ import click
 from ..client.manager import Json
 from ..console.command import CHANGES, Command, CommandError, configure
 from ..console.connect import open_manager
-from ..console.interrupts import hold_interrupts
-from ..console.next_steps import answer_detached
-from ..console.output import local_time
-from ..console.prompt import prompt_option, read_prompt
-from ..console.run_options import (
+from ..console.runs.interrupts import hold_interrupts
+from ..console.runs.next_steps import answer_detached
+from ..console.runs.options import (
     ask_option,
     model_option,
     permission_option,
@@ -22,6 +20,8 @@ from ..console.run_options import (
     refuse_notify,
     run_options,
 )
+from ..console.runs.prompt import prompt_option, read_prompt
+from ..console.terminal.output import local_time
 from ..machine.environment import parent_session_id
 from ..sessions.next_run import Given, find_continuation, plan_next
 from ..sessions.plan import check, refuse_doubtful
@@ -149,7 +149,7 @@ def main(
         if detach:
             answer_detached(run, as_json=as_json)
         else:
-            from ..console.watch import watch  # late: a detached run is not watched
+            from ..console.runs.watch import watch  # late: a detached run is not watched
 
             sys.exit(watch(manager, run, as_json=as_json))
 

@@ -13,10 +13,10 @@ from ..console.command import NOT_FOUND, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.open_page import NOT_OPENED, Place, open_page
 from ..console.options import WholeNumber, json_option, project_option
-from ..console.output import answer_json, note
-from ..console.screen import screen_of
-from ..console.search_hits import heading, lines
 from ..console.since import Since
+from ..console.tables.search_hits import heading, lines
+from ..console.terminal.output import answer_json, note
+from ..console.terminal.screen import screen_of
 from ..machine.time_zone import start_of
 from ..sessions.resolve import resolve
 from ..shared.counted import counted

@@ -7,8 +7,8 @@ import click
 from ..console.command import CHANGES, NOT_FINISHED, USAGE, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json, one_line
-from ..console.prompt import prompt_option, read_prompt
+from ..console.runs.prompt import prompt_option, read_prompt
+from ..console.terminal.output import answer, answer_json, one_line
 from ..sessions.messages import send_message
 from ..sessions.resolve import refuse_own, resolve
 

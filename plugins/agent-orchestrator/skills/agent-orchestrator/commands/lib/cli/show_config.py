@@ -6,7 +6,7 @@ import click
 
 from ..console.command import Command, configure
 from ..console.options import agents_option, json_option, project_option
-from ..console.output import answer, answer_json, one_line
+from ..console.terminal.output import answer, answer_json, one_line
 from ..machine.environment import state_dir
 
 EXAMPLES = """\

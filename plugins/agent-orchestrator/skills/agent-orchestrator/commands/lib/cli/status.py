@@ -9,7 +9,7 @@ import click
 from ..console.command import NOT_FOUND, READS, Command, configure
 from ..console.connect import open_manager
 from ..console.options import json_option, project_option
-from ..console.output import answer, answer_json, note
+from ..console.terminal.output import answer, answer_json, note
 from ..session_client import SessionNotFoundError
 from ..sessions.notices import notices_of
 from ..sessions.resolve import resolve
@@ -49,7 +49,7 @@ def main(session: str, project_dir: str | None, as_json: bool) -> None:
     else:
         answer(found["status"])
         if questions:
-            from ..console.question_text import show_question  # late: few sessions wait
+            from ..console.events.question_text import show_question  # late: few sessions wait
 
             for question in questions:
                 show_question(question["event"], session)

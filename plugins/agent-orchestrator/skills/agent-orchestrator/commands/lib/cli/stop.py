@@ -23,7 +23,7 @@ from ..console.command import (
 )
 from ..console.connect import open_manager
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, note, one_line, tell
+from ..console.terminal.output import answer, answer_json, note, one_line, tell
 from ..machine.environment import parent_session_id, state_dir
 from ..runs.registry import Registered, list_registered, with_descendants
 from ..runs.stop import clear_remains

@@ -12,10 +12,10 @@ from ..client.usage import usage_query
 from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option
-from ..console.output import answer_json, local_parts, note, short_id
-from ..console.screen import screen_of
 from ..console.since import Since
-from ..console.usage_table import age_of_prices, lines
+from ..console.tables.usage import age_of_prices, lines
+from ..console.terminal.output import answer_json, local_parts, note, short_id
+from ..console.terminal.screen import screen_of
 from ..machine.time_zone import today
 
 EXAMPLES = """\

@@ -22,9 +22,9 @@ from ..console.command import (
     configure,
 )
 from ..console.connect import open_manager
+from ..console.events.question_text import QuestionsShown
 from ..console.options import Seconds, json_option, project_option
-from ..console.output import answer, answer_json, note, one_line, tell_waiting
-from ..console.question_text import QuestionsShown
+from ..console.terminal.output import answer, answer_json, note, one_line, tell_waiting
 from ..session_client import SessionClientError
 from ..sessions.follow import is_finished, is_waiting, wait_for, wait_for_attention
 from ..sessions.listing import needs_person

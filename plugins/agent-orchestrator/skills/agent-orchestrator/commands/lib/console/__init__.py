@@ -1,1 +1,1 @@
-"""The terminal: how commands are called, what they print, and how they fail."""
+"""Calls of commands: their options, completion, errors, connection to the manager, and browser."""

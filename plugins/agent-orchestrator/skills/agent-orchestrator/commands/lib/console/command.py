@@ -31,7 +31,7 @@ from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import SessionError, SessionUsageError
 from ..shared.inherited import begin
 from ..shared.why import OF_SPACE, why
-from .output import discard, note
+from .terminal.output import discard, note
 
 DONE = 0
 FAILED = 1

@@ -30,7 +30,7 @@ from ..session_client import SessionClientError
 from ..shared.locks import is_locked
 from ..shared.private_files import open_to_read
 from .command import CommandError
-from .output import note, once
+from .terminal.output import note, once
 
 
 def open_manager(

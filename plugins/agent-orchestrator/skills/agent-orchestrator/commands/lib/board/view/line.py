@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from ...console.cells import cells_of, cut
-from ...console.output import clean, one_line
+from ...console.terminal.cells import cells_of, cut
+from ...console.terminal.output import clean, one_line
 
 Piece = tuple[str, str]
 """The name of a look, and a text."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...client.manager import Json
-from ...console.output import exact_line
-from ...console.question_text import question_lines
+from ...console.events.question_text import question_lines
+from ...console.terminal.output import exact_line
 from ..state.answering import Answering
 from ..state.board import Board
 from ..state.groups import Place, kind_of

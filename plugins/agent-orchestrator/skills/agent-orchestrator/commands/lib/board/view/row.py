@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import Any
 
 from ...client.manager import Json
-from ...console.output import ago
-from ...console.progress import gist
-from ...console.session_table import cost
+from ...console.events.progress import gist
+from ...console.tables.sessions import cost
+from ...console.terminal.output import ago
 from ...sessions.question_words import title_of
 from ...sessions.resolve import Session
 from ...shared.counted import counted

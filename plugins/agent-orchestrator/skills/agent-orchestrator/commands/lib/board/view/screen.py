@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ...console.cells import cells_of
+from ...console.terminal.cells import cells_of
 from ..state.board import Board
 from ..state.groups import Place
 from ..state.keys import Keys

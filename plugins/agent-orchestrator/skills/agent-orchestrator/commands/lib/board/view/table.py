@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...console.cells import cells_of, cut
+from ...console.terminal.cells import cells_of, cut
 from .line import CURSOR, Line
 from .row import Row
 

@@ -1,0 +1,1 @@
+"""A run on a terminal: how it is described, watched and answered, and the next steps after it."""

@@ -1,0 +1,1 @@
+"""Lists that commands print: agents, sessions, usage, and hits of a search."""
