@@ -8,9 +8,9 @@ from ..format import Format, Source
 from .distinct import Distinct, distinct
 from .importer import Told, report_seen
 from .one_source import NotUnderstoodError, OneSource
-from .placement import copies
 from .report import Problem, Report, sentence_of
 from .state import beginning
+from .table import copies
 
 
 def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:

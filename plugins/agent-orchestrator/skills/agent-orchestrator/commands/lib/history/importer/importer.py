@@ -31,11 +31,12 @@ from .one_source import (
 from .open_turns import OpenTurns
 from .outlet import Outlet
 from .parts import Part
-from .placement import AwaitedError, KeptCopyError, Place, Placement, begin_of, copies
+from .placement import AwaitedError, KeptCopyError, Place, Placement, begin_of
 from .recorded import Recorded
 from .report import Problem, Report, sentence_of
 from .sender import Sender
 from .state import MemoryFailedError, Progress, State, beginning, continuation
+from .table import copies
 
 Told = Callable[[int], None]
 """Called with a number of bytes that were read."""

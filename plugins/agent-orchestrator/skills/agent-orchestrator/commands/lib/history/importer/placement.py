@@ -29,7 +29,7 @@ from .one_source import Batch
 from .parts import Part
 from .recorded import Recorded, RecordedRun, recorded_runs
 from .state import State
-from .table import all_formats
+from .table import all_formats, copies
 
 Json = dict[str, Any]
 
@@ -229,12 +229,6 @@ class Placement:
             if _copied_format(progress.format) == form.name:
                 again = replace(progress, stamp="", size=-1, session_id="", status="begun")
                 self._state.write(again)
-
-
-def copies(form: Format) -> str | None:
-    """Return the format whose sessions a format has copies of, if it has."""
-    named: str | None = getattr(form, "copies", None)
-    return named
 
 
 def _copied_format(executor: str | None) -> str | None:

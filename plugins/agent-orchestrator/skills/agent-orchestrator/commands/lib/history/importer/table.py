@@ -19,3 +19,9 @@ def all_formats() -> dict[str, Format]:
             made: Format = import_module(f"{formats.__name__}.{module.name}").FORMAT
             found[made.name] = made
     return found
+
+
+def copies(form: Format) -> str | None:
+    """Return the format whose sessions a format has copies of, if it has."""
+    named: str | None = getattr(form, "copies", None)
+    return named
