@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent_orchestrator.history.format import EVIDENCE, Format
-from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.importer.sources.format_table import all_formats
 from scripts.page_text import cell, filled
 
 FORMATS_INTRODUCTION = """\

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psutil
 
-from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.importer.sources.format_table import all_formats
 from agent_orchestrator.machine.processes import has_ended
 from agent_orchestrator.runs.registry import list_registered
 from tests.agents.agents import Json, RealAgent

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.history.format import Format
-from agent_orchestrator.history.importer.one_source import NotUnderstoodError, OneSource
-from agent_orchestrator.history.importer.state import Progress, continuation
-from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.importer.sources.format_table import all_formats
+from agent_orchestrator.history.importer.sources.one_source import NotUnderstoodError, OneSource
+from agent_orchestrator.history.importer.sources.state import Progress, continuation
 from tests.support.campaign import Campaign
 from tests.support.codex_rollouts import THREAD, event, reply, session_meta, token_count
 from tests.support.rows import each_row

@@ -19,13 +19,13 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.events.prepare import UNSTORABLE
 from agent_orchestrator.history.format import Format, Source
 from agent_orchestrator.history.formats.claude.parser import Parser
-from agent_orchestrator.history.importer import find, one_source
-from agent_orchestrator.history.importer import report as report_module
 from agent_orchestrator.history.importer.dry_run import count_sources
 from agent_orchestrator.history.importer.importer import Importer
-from agent_orchestrator.history.importer.report import Report
-from agent_orchestrator.history.importer.state import open_state
-from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.importer.sources import find, one_source
+from agent_orchestrator.history.importer.sources import report as report_module
+from agent_orchestrator.history.importer.sources.format_table import all_formats
+from agent_orchestrator.history.importer.sources.report import Report
+from agent_orchestrator.history.importer.sources.state import open_state
 from agent_orchestrator.history.items import BrokenRecordError
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError
 from tests.support.codex_rollouts import THREAD, event, reply, session_meta

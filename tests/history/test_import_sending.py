@@ -11,8 +11,8 @@ from traceback import walk_stack
 
 import pytest
 
-from agent_orchestrator.history.importer.outlet import LANES, MAX_WAITING_BYTES, Outlet
-from agent_orchestrator.history.importer.parts import Parts, name_of
+from agent_orchestrator.history.importer.delivery.outlet import LANES, MAX_WAITING_BYTES, Outlet
+from agent_orchestrator.history.importer.sources.parts import Parts, name_of
 from agent_orchestrator.history.items import ModelRequest, Title, TitleRank
 from tests.support.rows import each_row
 from tests.support.waiting import WATCHDOG_SECONDS, wait_for

@@ -15,7 +15,7 @@ from agent_orchestrator.agents.agent import text_of
 from agent_orchestrator.console.command import CommandError
 from agent_orchestrator.console.runs.prompt import read_prompt
 from agent_orchestrator.executors.base import ExecutorError
-from agent_orchestrator.history.importer.lines import opened
+from agent_orchestrator.history.importer.sources.lines import opened
 from agent_session_manager.prices.fields import PriceFileError
 from agent_session_manager.prices.format import load
 from agent_shared.other_form import START_BYTES, other_form

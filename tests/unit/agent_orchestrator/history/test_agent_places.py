@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from agent_orchestrator.history.importer.table import all_formats
+from agent_orchestrator.history.importer.sources.format_table import all_formats
 from agent_shared.agent_places import AGENT_PLACES
 
 

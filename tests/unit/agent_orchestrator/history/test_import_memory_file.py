@@ -14,10 +14,10 @@ from agent_orchestrator.history.format import Format
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.formats.files import is_gone
 from agent_orchestrator.history.importer.changes import look_at_directory
-from agent_orchestrator.history.importer.find import sources_of
 from agent_orchestrator.history.importer.importer import Importer
-from agent_orchestrator.history.importer.report import Report
-from agent_orchestrator.history.importer.state import FILE, MemoryFailedError, open_state
+from agent_orchestrator.history.importer.sources.find import sources_of
+from agent_orchestrator.history.importer.sources.report import Report
+from agent_orchestrator.history.importer.sources.state import FILE, MemoryFailedError, open_state
 from tests.support.transcript_files import Transcript
 
 

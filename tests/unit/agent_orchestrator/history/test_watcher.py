@@ -16,10 +16,10 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.history.format import Format, OpenSession
 from agent_orchestrator.history.formats.claude import FORMAT
 from agent_orchestrator.history.importer.changes import NOTHING, Changes
+from agent_orchestrator.history.importer.delivery.pace import Pace
 from agent_orchestrator.history.importer.notes import Notes
-from agent_orchestrator.history.importer.pace import Pace
-from agent_orchestrator.history.importer.report import Report
-from agent_orchestrator.history.importer.state import State, open_state
+from agent_orchestrator.history.importer.sources.report import Report
+from agent_orchestrator.history.importer.sources.state import State, open_state
 from agent_orchestrator.history.importer.watcher import Scope, Watcher
 from agent_orchestrator.machine.environment import host
 from agent_orchestrator.session_client import SessionClientError, SessionNotFoundError

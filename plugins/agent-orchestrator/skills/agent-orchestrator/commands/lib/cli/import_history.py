@@ -20,8 +20,8 @@ from ..machine.environment import state_dir
 if TYPE_CHECKING:
     from ..config import Config
     from ..history.format import Format, Source
-    from ..history.importer.find import Search
-    from ..history.importer.report import Report
+    from ..history.importer.sources.find import Search
+    from ..history.importer.sources.report import Report
 
 EXAMPLES = """\
   ao-import
@@ -101,7 +101,7 @@ def main(
     again later, those of its own state directory too.
     """
     # Late: parsing needs modules that other commands do without.
-    from ..history.importer.table import all_formats
+    from ..history.importer.sources.format_table import all_formats
 
     config = configure(project_dir, must_exist=False)
     if noted:
@@ -136,7 +136,7 @@ def main(
 
 
 def _search(paths: Sequence[Path], agents: Sequence[str], since: str | None) -> Search:
-    from ..history.importer.find import NoSuchAgentError, TimeError, find_sources
+    from ..history.importer.sources.find import NoSuchAgentError, TimeError, find_sources
 
     try:
         found = find_sources(paths, agents, since)
@@ -153,7 +153,7 @@ def _named(agents: Sequence[str]) -> str:
 
 def _count(sources: list[tuple[Format, Source]]) -> Report:
     from ..history.importer.dry_run import count_sources
-    from ..history.importer.report import Report
+    from ..history.importer.sources.report import Report
 
     report = Report()
     with progress(sources) as told:
@@ -166,8 +166,8 @@ def _import(
 ) -> Report:
     """Import the sources; `searched` are the agents whose sources are all among them."""
     from ..history.importer.importer import Importer
-    from ..history.importer.report import Report
-    from ..history.importer.state import open_state
+    from ..history.importer.sources.report import Report
+    from ..history.importer.sources.state import open_state
 
     report = Report()
     _collect_less_often()

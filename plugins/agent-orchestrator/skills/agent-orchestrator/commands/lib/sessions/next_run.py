@@ -233,7 +233,7 @@ def find_process(session: Json, executor: str, continues: Continuation) -> str |
     It waits for a prompt, or works. Claude Code itself lets two processes write to a conversation.
     """
     # Late: only a resume needs it.
-    from ..history.importer.table import all_formats
+    from ..history.importer.sources.format_table import all_formats
 
     own = continues.conversation_id or session["session_id"]
     form: Any = all_formats().get(executor)

@@ -9,11 +9,11 @@ from pathlib import Path
 from ...client.connect import client_of
 from ...client.find_manager import find_manager
 from ...config import Config
+from ...history.importer.delivery.open_turns import OpenTurns
 from ...history.importer.importer import Importer
 from ...history.importer.notes import Notes
-from ...history.importer.open_turns import OpenTurns
-from ...history.importer.report import Report
-from ...history.importer.state import State, open_state
+from ...history.importer.sources.report import Report
+from ...history.importer.sources.state import State, open_state
 from ...machine.clock import SYSTEM
 from ...machine.environment import is_manager_given, run_token_for, state_dir
 from ...session_client import SessionClientError

@@ -15,8 +15,8 @@ from ..terminal.output import clean, note
 from ..terminal.screen import error_console
 
 if TYPE_CHECKING:
-    from ...history.importer.find import Found
-    from ...history.importer.report import Problem, Report
+    from ...history.importer.sources.find import Found
+    from ...history.importer.sources.report import Problem, Report
 
 MAX_SHOWN = 20
 TIMEOUT_SECONDS = 60.0

@@ -19,11 +19,17 @@ from ...client.find_manager import find_manager
 from ...config import Config
 from ...history.format import Format
 from ...history.importer.changes import changes_below
-from ...history.importer.find import Found, NoSuchAgentError, TimeError, moment_of, named_formats
 from ...history.importer.importer import Told
 from ...history.importer.notes import Notes
-from ...history.importer.report import Problem, Report
-from ...history.importer.state import open_state
+from ...history.importer.sources.find import (
+    Found,
+    NoSuchAgentError,
+    TimeError,
+    moment_of,
+    named_formats,
+)
+from ...history.importer.sources.report import Problem, Report
+from ...history.importer.sources.state import open_state
 from ...history.importer.watcher import Scope, Watcher, places_of
 from ...machine.clock import SYSTEM, Backoff
 from ...machine.environment import is_manager_given, state_dir

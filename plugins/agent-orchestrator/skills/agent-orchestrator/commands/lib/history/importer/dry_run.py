@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from ..format import Format, Source
 from .distinct import Distinct, distinct
 from .importer import Told, report_seen
-from .one_source import NotUnderstoodError, OneSource
-from .report import Problem, Report, sentence_of
-from .state import beginning
-from .table import copies
+from .sources.format_table import copies
+from .sources.one_source import NotUnderstoodError, OneSource
+from .sources.report import Problem, Report, sentence_of
+from .sources.state import beginning
 
 
 def count_sources(sources: Iterable[tuple[Format, Source]], report: Report, told: Told) -> None:

@@ -20,7 +20,13 @@ from ...machine.environment import host
 from ...session_client import SessionClientError, SessionNotFoundError
 from ..format import Format, Source
 from ..formats.files import is_gone
-from .one_source import (
+from .delivery.open_turns import OpenTurns
+from .delivery.outlet import Outlet
+from .delivery.placement import AwaitedError, KeptCopyError, Place, Placement, begin_of
+from .delivery.recorded import Recorded
+from .delivery.sender import Sender
+from .sources.format_table import copies
+from .sources.one_source import (
     MAX_LINES_BYTES,
     Batch,
     NotUnderstoodError,
@@ -28,15 +34,9 @@ from .one_source import (
     has_open_turn,
     joined,
 )
-from .open_turns import OpenTurns
-from .outlet import Outlet
-from .parts import Part
-from .placement import AwaitedError, KeptCopyError, Place, Placement, begin_of
-from .recorded import Recorded
-from .report import Problem, Report, sentence_of
-from .sender import Sender
-from .state import MemoryFailedError, Progress, State, beginning, continuation
-from .table import copies
+from .sources.parts import Part
+from .sources.report import Problem, Report, sentence_of
+from .sources.state import MemoryFailedError, Progress, State, beginning, continuation
 
 Told = Callable[[int], None]
 """Called with a number of bytes that were read."""

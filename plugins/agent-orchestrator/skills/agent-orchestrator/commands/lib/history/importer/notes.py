@@ -16,11 +16,11 @@ from typing import cast
 
 from ...machine.clock import SYSTEM, Time
 from ..format import Format, LineFormat, Source
-from .find import sources_below
+from .delivery.open_turns import OpenTurns
 from .importer import Importer
-from .open_turns import OpenTurns
-from .state import State
-from .table import all_formats
+from .sources.find import sources_below
+from .sources.format_table import all_formats
+from .sources.state import State
 
 DIRECTORY = "notes"
 FORMAT = "claude"

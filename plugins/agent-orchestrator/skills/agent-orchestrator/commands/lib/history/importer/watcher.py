@@ -18,13 +18,13 @@ from ...machine.clock import SYSTEM, Time
 from ...machine.environment import home, variables
 from ..format import Format, LineFormat, Source
 from .changes import NOTHING, Changes, look_at_directory
-from .find import Found, find_sources, sources_below, sources_of
+from .delivery.open_turns import OpenTurns
+from .delivery.pace import Pace
 from .importer import Importer, Told
 from .notes import Notes
-from .open_turns import OpenTurns
-from .pace import Pace
-from .report import Report
-from .state import Key, State
+from .sources.find import Found, find_sources, sources_below, sources_of
+from .sources.report import Report
+from .sources.state import Key, State
 
 FIRST_WAIT_SECONDS = 2.0
 MAX_WAIT_SECONDS = 300.0

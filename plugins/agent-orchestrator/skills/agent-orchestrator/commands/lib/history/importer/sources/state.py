@@ -15,8 +15,8 @@ from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from ...shared.private_files import make_state_directory
-from ..format import Format, Source
+from ....shared.private_files import make_state_directory
+from ...format import Format, Source
 
 FILE = "import.db"
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

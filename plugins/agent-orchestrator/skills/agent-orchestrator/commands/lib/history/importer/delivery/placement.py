@@ -18,18 +18,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ...acp.presets import PRESETS
-from ...client.errors import TRANSCRIPTS_OFF
-from ...client.manager import ManagerClient
-from ...machine.environment import host
-from ...session_client import SessionClientError, SessionNotFoundError
-from ...transcripts.names import PROJECT_KEY, conversation_subpath
-from ..format import Format, TranscriptPart
-from .one_source import Batch
-from .parts import Part
+from ....acp.presets import PRESETS
+from ....client.errors import TRANSCRIPTS_OFF
+from ....client.manager import ManagerClient
+from ....machine.environment import host
+from ....session_client import SessionClientError, SessionNotFoundError
+from ....transcripts.names import PROJECT_KEY, conversation_subpath
+from ...format import Format, TranscriptPart
+from ..sources.format_table import all_formats, copies
+from ..sources.one_source import Batch
+from ..sources.parts import Part
+from ..sources.state import State
 from .recorded import Recorded, RecordedRun, recorded_runs
-from .state import State
-from .table import all_formats, copies
 
 Json = dict[str, Any]
 

@@ -13,9 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from ...events.bounded_json import BoundedJson, read_bounded
-from ...shared.other_form import START_BYTES, other_form
-from ...shared.zstandard import import_zstandard
+from ....events.bounded_json import BoundedJson, read_bounded
+from ....shared.other_form import START_BYTES, other_form
+from ....shared.zstandard import import_zstandard
 
 CHUNK_BYTES = 1024 * 1024
 LONG_LINE_BYTES = 2 * 1024 * 1024

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...events.prepare import storable
-from ...session_client import SessionClientError
-from ..items import BrokenRecordError
+from ....events.prepare import storable
+from ....session_client import SessionClientError
+from ...items import BrokenRecordError
 
 SHOWN = 20
 """Number of problems of one kind that are kept with their place."""

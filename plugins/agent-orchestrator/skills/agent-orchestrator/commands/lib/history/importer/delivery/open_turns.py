@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from ...client.manager import ManagerClient
-from ...machine.clock import SYSTEM, Time
-from ...machine.environment import host
-from ...session_client import SessionClientError
-from ..format import Format, LiveFormat, OpenSession
-from .one_source import UNKNOWN, has_open_turn
+from ....client.manager import ManagerClient
+from ....machine.clock import SYSTEM, Time
+from ....machine.environment import host
+from ....session_client import SessionClientError
+from ...format import Format, LiveFormat, OpenSession
+from ..sources.one_source import UNKNOWN, has_open_turn
+from ..sources.parts import Part
+from ..sources.state import State
 from .pace import Pace
-from .parts import Part
 from .sender import Sender
-from .state import State
 
 LOOK = (1.0, 10.0)
 """Least seconds and factor of looking at the processes."""

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from ...client.errors import TRANSCRIPTS_OFF
-from ...client.manager import ManagerClient
-from ...events.prepare import prepare, storable
-from ...session_client import SessionClientError
-from ...transcripts.names import PROJECT_KEY
-from ..format import TranscriptPart
-from .parts import Part
+from ....client.errors import TRANSCRIPTS_OFF
+from ....client.manager import ManagerClient
+from ....events.prepare import prepare, storable
+from ....session_client import SessionClientError
+from ....transcripts.names import PROJECT_KEY
+from ...format import TranscriptPart
+from ..sources.parts import Part
 
 Json = dict[str, Any]
 

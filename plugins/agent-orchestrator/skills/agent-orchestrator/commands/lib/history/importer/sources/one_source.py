@@ -11,17 +11,9 @@ from typing import Any, cast
 
 import orjson
 
-from ..format import (
-    Format,
-    LineFormat,
-    LineParser,
-    Place,
-    Source,
-    TranscriptPart,
-    WholeFormat,
-)
-from ..formats.fields import parse_json
-from ..items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
+from ...format import Format, LineFormat, LineParser, Place, Source, TranscriptPart, WholeFormat
+from ...formats.fields import parse_json
+from ...items import BrokenRecord, BrokenRecordError, Item, UnknownRecord
 from .lines import Line, LongLine, Opened, opened, read_lines
 from .parts import MAX_BYTES, Part, Parts
 from .report import SHOWN, sentence_of

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from ...events.event import Event
-from ...events.prepare import prepare, storable
-from ...shared.masking import Masking
-from ..items import (
+from ....events.event import Event
+from ....events.prepare import prepare, storable
+from ....shared.masking import Masking
+from ...items import (
     ForkPoint,
     FoundEvent,
     Item,

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ...client.manager import ManagerClient
-from ...events.event import Event
-from .parts import Part, is_prompt
+from ....client.manager import ManagerClient
+from ....events.event import Event
+from ..sources.parts import Part, is_prompt
 
 Json = dict[str, Any]
 

@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from ...machine.environment import home as home_dir
-from ...machine.environment import variables
-from ...machine.time_zone import to_local
-from ..format import Format, LineFormat, Source
+from ....machine.environment import home as home_dir
+from ....machine.environment import variables
+from ....machine.time_zone import to_local
+from ...format import Format, LineFormat, Source
+from .format_table import all_formats, copies
 from .report import Problem, sentence_of
-from .table import all_formats, copies
 
 _SPAN = re.compile(r"(\d{1,4})([hdw])")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}

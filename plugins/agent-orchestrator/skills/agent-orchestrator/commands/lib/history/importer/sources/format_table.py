@@ -6,8 +6,8 @@ import pkgutil
 from functools import cache
 from importlib import import_module
 
-from .. import formats
-from ..format import Format
+from ... import formats
+from ...format import Format
 
 
 @cache

@@ -1,0 +1,1 @@
+"""Sources of an import: where they are, which formats read them, and how far they are read."""
