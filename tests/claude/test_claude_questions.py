@@ -21,8 +21,8 @@ from agent_orchestrator.executors.questions import (
     QuestionKind,
     Verdict,
 )
-from agent_orchestrator.runs.drive import StopOrder, drive
-from agent_orchestrator.runs.questions import Questions
+from agent_orchestrator.runs.supervision.drive import StopOrder, drive
+from agent_orchestrator.runs.supervision.questions import Questions
 from tests.claude.both_records import compare
 from tests.claude.claude_events import only
 from tests.claude.conftest import Claude

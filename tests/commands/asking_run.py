@@ -22,10 +22,10 @@ from agent_orchestrator.executors.questions import (
     QuestionKind,
 )
 from agent_orchestrator.runs.assignment import Assignment
-from agent_orchestrator.runs.drive import StopOrder
-from agent_orchestrator.runs.notices import Notices
-from agent_orchestrator.runs.questions import Questions
-from agent_orchestrator.runs.requests import Requests
+from agent_orchestrator.runs.supervision.drive import StopOrder
+from agent_orchestrator.runs.supervision.notices import Notices
+from agent_orchestrator.runs.supervision.questions import Questions
+from agent_orchestrator.runs.supervision.requests import Requests
 from tests.support.waiting import WATCHDOG_SECONDS
 
 CHOICES = (

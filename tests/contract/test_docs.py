@@ -227,7 +227,7 @@ def test_every_error_code_is_in_the_reference_under_its_status() -> None:
 
 def test_every_event_type_of_the_executors_is_in_the_reference() -> None:
     rooms = [LIB / name for name in ("runs", "executors", "claude", "codex", "acp")]
-    modules = [path for room in rooms for path in room.glob("*.py")]
+    modules = [path for room in rooms for path in room.rglob("*.py")]
     code = "\n".join(path.read_text("utf-8") for path in modules)
     sent = {*re.findall(r'(?:create_event|Output)\(\s*"(\w+)"', code)}
     table = section(read("docs/reference/events.md"), "Types")

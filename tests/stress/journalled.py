@@ -19,8 +19,8 @@ from agent_orchestrator.events.prepare import create_event, text_content
 from agent_orchestrator.executors.base import Execution, ExecutorError
 from agent_orchestrator.machine.processes import Child
 from agent_orchestrator.outbox.outbox import EVENT, Item, Outbox, Run
-from agent_orchestrator.runs import supervision, supervisor
 from agent_orchestrator.runs.assignment import Assignment
+from agent_orchestrator.runs.supervision import one_run, supervisor
 from tests.support.forking import live_in, write_to
 
 
@@ -79,6 +79,6 @@ def supervise(lifeline: Connection, assignment: Assignment, journal: Path, log: 
     sys.stdin = io.StringIO(assignment.to_json())
     vars(supervisor)["Outbox"] = lambda path, run: JournalledOutbox(path, run, journal)
     if assignment.spec.executor == "command":
-        vars(supervision)["create_executor"] = LinesExecutor
+        vars(one_run)["create_executor"] = LinesExecutor
     lifeline.send("ready")
     supervisor.main()

@@ -33,7 +33,7 @@ def test_commands_report_their_duration(campaign: Campaign, scene: Scene) -> Non
         seconds, ended = timed(lambda: scene.shell.run("ao-status", "f0"))
         assert ended.stdout == "finished\n"
         status.append(seconds)
-    for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.runs.supervisor"):
+    for module in ("httpx", "lib.cli.status", "lib.cli.new", "lib.runs.supervision.supervisor"):
         imports[module] = min(_import_seconds(module) for _ in range(count))
     campaign.tell(f"ao-new --detach: {spread(detached)}")
     campaign.tell(f"ao-new of `true`, until its end is printed: {spread(followed)}")

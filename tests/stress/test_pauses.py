@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.runs.supervision import HEARTBEATS_PER_TERM
+from agent_orchestrator.runs.supervision.one_run import HEARTBEATS_PER_TERM
 from agent_shared.manager_settings import DEFAULT_LEASE_SECONDS
 from tests.commands.processes import is_alive
 from tests.stress.scene import SHORT_LEASE_SECONDS, SLACK_SECONDS, TICK_SECONDS, Scene

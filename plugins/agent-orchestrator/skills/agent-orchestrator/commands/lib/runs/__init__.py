@@ -1,1 +1,1 @@
-"""Runs: their assignment, start, supervision and stop."""
+"""Runs as commands and supervisors see them: assignment, launch, registry, delivery, stop."""

@@ -99,7 +99,7 @@ def _spawn() -> subprocess.Popen[str]:
     log = open_log()
     try:
         return subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.supervisor"],
+            [sys.executable, "-m", f"{__package__}.supervision.supervisor"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -28,8 +28,8 @@ from ..machine.environment import state_dir, take_up
 from ..machine.own_memory import hide_memory
 from ..runs.assignment import Assignment
 from ..runs.registry import registered
-from ..runs.stay import has_prospects, was_asked_to_stop
-from ..runs.stop_signals import STOP_SIGNALS, hold_stops, release_stops
+from ..runs.supervision.stay import has_prospects, was_asked_to_stop
+from ..runs.supervision.stop_signals import STOP_SIGNALS, hold_stops, release_stops
 from ..session_client import SessionClientError
 from ..shared.inherited import begin
 from ..shared.log import write_log_to

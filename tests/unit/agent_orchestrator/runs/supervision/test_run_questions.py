@@ -15,10 +15,10 @@ from agent_orchestrator.executors.questions import (
     QuestionKind,
     Verdict,
 )
-from agent_orchestrator.runs.questions import MAX_OPEN, in_words
+from agent_orchestrator.runs.supervision.questions import MAX_OPEN, in_words
 from tests.support.loops import SteppedLoop, run, run_stepped
 from tests.support.rows import each_row
-from tests.unit.agent_orchestrator.runs.asked_questions import (
+from tests.unit.agent_orchestrator.runs.supervision.asked_questions import (
     ALLOW,
     ALWAYS,
     ASKING,

@@ -21,11 +21,11 @@ from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.machine.environment import ENV_STATE_DIR
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.assignment import READY, Assignment
-from agent_orchestrator.runs.drive import RunOutcome
 from agent_orchestrator.runs.registry import list_registered
-from agent_orchestrator.runs.stay import can_stay, stay
-from agent_orchestrator.runs.stop_signals import release_stops
-from agent_orchestrator.runs.supervision import Supervisor
+from agent_orchestrator.runs.supervision.drive import RunOutcome
+from agent_orchestrator.runs.supervision.one_run import Supervisor
+from agent_orchestrator.runs.supervision.stay import can_stay, stay
+from agent_orchestrator.runs.supervision.stop_signals import release_stops
 from tests.support.assignments import assignment_at
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
@@ -109,7 +109,7 @@ def test_supervisor_that_was_stopped_leaves_no_valid_token(
 
     monkeypatch.setattr(Supervisor, "_supervise", supervise)
     monkeypatch.setattr(Supervisor, "_can_stay", lambda *_: True)
-    monkeypatch.setattr("agent_orchestrator.runs.supervision.stay", lambda *_, **__: None)
+    monkeypatch.setattr("agent_orchestrator.runs.supervision.one_run.stay", lambda *_, **__: None)
     with recording(lambda _: json_reply({"ok": True})) as server:
         given = assignment(server.url)
         outbox = Outbox(tmp_path / "o.db", Run(session_id=given.session_id, run=1, url=given.url))
@@ -131,7 +131,7 @@ def test_stop_just_after_the_takeover_is_obeyed(tmp_path: Path) -> None:
         given = replace(assignment(server.url), spec=spec, cursor="g:0", run_token=None)
         environment = {"PATH": os.defpath, ENV_STATE_DIR: str(tmp_path)}
         supervisor = subprocess.run(
-            [sys.executable, "-m", "agent_orchestrator.runs.supervisor"],
+            [sys.executable, "-m", "agent_orchestrator.runs.supervision.supervisor"],
             input=given.to_json(),
             env=environment,
             stdout=subprocess.PIPE,

@@ -14,10 +14,10 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ..client.manager import Json
-from ..machine.environment import ENV_SESSION_ID, ENV_STATE_DIR, run_variables, state_dir
-from .assignment import Assignment
-from .launch import open_log
+from ...client.manager import Json
+from ...machine.environment import ENV_SESSION_ID, ENV_STATE_DIR, run_variables, state_dir
+from ..assignment import Assignment
+from ..launch import open_log
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 
 def carry_out(assignment: Assignment, request: Json) -> tuple[str, str]:
     """Return the new state of the request, and its detail: the session's id, or the error."""
-    package_root = Path(__file__).parents[2]
-    module = f"{__package__.rpartition('.')[0]}.sessions.order"
+    package_root = Path(__file__).parents[3]
+    module = f"{__package__.partition('.')[0]}.sessions.order"
     order = {
         "url": assignment.url,
         "parent": asdict(assignment.spec),

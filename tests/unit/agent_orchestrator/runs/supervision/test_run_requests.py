@@ -13,10 +13,10 @@ import pytest
 
 from agent_orchestrator.executors.base import Executor
 from agent_orchestrator.runs.assignment import Assignment
-from agent_orchestrator.runs.drive import RunOutcome, StopOrder, beside
-from agent_orchestrator.runs.notices import Notices
-from agent_orchestrator.runs.questions import Questions
-from agent_orchestrator.runs.requests import Requests
+from agent_orchestrator.runs.supervision.drive import RunOutcome, StopOrder, beside
+from agent_orchestrator.runs.supervision.notices import Notices
+from agent_orchestrator.runs.supervision.questions import Questions
+from agent_orchestrator.runs.supervision.requests import Requests
 from tests.support.assignments import assignment_at
 from tests.support.loops import run
 from tests.support.recording import Received, Reply, json_reply, recording
@@ -65,7 +65,7 @@ def test_start_holds_up_no_stop_and_happens_once(monkeypatch: pytest.MonkeyPatch
         assert may_end.wait(WATCHDOG_SECONDS)
         return "done", "child"
 
-    monkeypatch.setattr("agent_orchestrator.runs.requests.carry_out", carry_out)
+    monkeypatch.setattr("agent_orchestrator.runs.supervision.requests.carry_out", carry_out)
     settled: list[tuple[str, str, str | None]] = []
     loops: list[asyncio.AbstractEventLoop] = []
     is_settled = asyncio.Event()
@@ -112,7 +112,7 @@ def test_start_that_fails_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def carry_out(_: Assignment, request: dict[str, Any]) -> tuple[str, str]:
         raise KeyError("a defect") if request["request_id"] == "a" else SystemExit(3)
 
-    monkeypatch.setattr("agent_orchestrator.runs.requests.carry_out", carry_out)
+    monkeypatch.setattr("agent_orchestrator.runs.supervision.requests.carry_out", carry_out)
     settled: dict[str, dict[str, Any]] = {}
     are_settled = threading.Event()
 

@@ -14,15 +14,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ..events.event import Event
-from ..executors.ask_policy import waiting_seconds
-from ..executors.questions import (
-    Ask,
-    ChoiceKind,
-    Decision,
-    Question,
-    Verdict,
-)
+from ...events.event import Event
+from ...executors.ask_policy import waiting_seconds
+from ...executors.questions import Ask, ChoiceKind, Decision, Question, Verdict
 from .open_question import OpenQuestion, choice_of, is_repeatable
 
 MAX_OPEN = 20

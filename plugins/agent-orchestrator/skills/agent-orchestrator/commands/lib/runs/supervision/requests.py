@@ -14,14 +14,14 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
-from ..client.connect import client_of
-from ..client.errors import RUN_TOKEN_UNKNOWN, may_pass
-from ..client.manager import Json, ManagerClient
-from ..events.prepare import create_event, text_content
-from ..executors.base import Executor
-from ..machine.clock import Backoff
-from ..session_client import SessionClientError, SessionNotFoundError
-from .assignment import Assignment
+from ...client.connect import client_of
+from ...client.errors import RUN_TOKEN_UNKNOWN, may_pass
+from ...client.manager import Json, ManagerClient
+from ...events.prepare import create_event, text_content
+from ...executors.base import Executor
+from ...machine.clock import Backoff
+from ...session_client import SessionClientError, SessionNotFoundError
+from ..assignment import Assignment
 from .drive import Record, StopOrder
 from .notices import Notices
 from .order import STARTS, carry_out

@@ -11,9 +11,9 @@ import pytest
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.events.prepare import create_event
 from agent_orchestrator.executors.questions import Verdict
-from agent_orchestrator.runs.drive import StopOrder, drive
+from agent_orchestrator.runs.supervision.drive import StopOrder, drive
 from tests.support.loops import SteppedLoop, run, run_stepped
-from tests.unit.agent_orchestrator.runs.asked_questions import Scene
+from tests.unit.agent_orchestrator.runs.supervision.asked_questions import Scene
 
 
 class AskingExecutor:

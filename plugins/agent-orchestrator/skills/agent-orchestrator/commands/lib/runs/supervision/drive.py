@@ -13,9 +13,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ..events.event import Event
-from ..events.prepare import create_event
-from ..executors.base import Executor, ExecutorError
+from ...events.event import Event
+from ...events.prepare import create_event
+from ...executors.base import Executor, ExecutorError
 from .questions import Questions
 
 logger = logging.getLogger(__name__)

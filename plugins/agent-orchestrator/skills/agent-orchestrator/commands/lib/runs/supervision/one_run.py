@@ -15,34 +15,29 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from ..claude.sdk import leave_out_mcp
-from ..client.connect import client_of, own_token
-from ..client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
-from ..client.manager import ManagerClient
-from ..events.event import Event
-from ..events.prepare import create_event
-from ..executors.base import Execution, Executor
-from ..executors.mcp_server import McpServer
-from ..machine.environment import (
-    ENV_SESSION_ID,
-    RUN_MARKER,
-    run_variables,
-    variables_past_proxies,
-)
-from ..machine.fast_start import keep_imports
-from ..outbox.outbox import Outbox, OutboxError
-from ..session_client import SessionClientError, SessionNotFoundError
-from ..shared.masking import Masking
-from ..transcripts.mirror import Mirror
-from .assignment import Assignment
-from .delivery import delivery_of
+from ...claude.sdk import leave_out_mcp
+from ...client.connect import client_of, own_token
+from ...client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
+from ...client.manager import ManagerClient
+from ...events.event import Event
+from ...events.prepare import create_event
+from ...executors.base import Execution, Executor
+from ...executors.mcp_server import McpServer
+from ...machine.environment import ENV_SESSION_ID, RUN_MARKER, run_variables, variables_past_proxies
+from ...machine.fast_start import keep_imports
+from ...outbox.outbox import Outbox, OutboxError
+from ...session_client import SessionClientError, SessionNotFoundError
+from ...shared.masking import Masking
+from ...transcripts.mirror import Mirror
+from ..assignment import Assignment
+from ..delivery import delivery_of
+from ..executor_table import create_executor, find_executor
+from ..registry import spared_pids
+from ..seal import CONVERSATION, sealed_conversation
 from .drive import RunOutcome, StopOrder, beside, drive
-from .executor_table import create_executor, find_executor
 from .notices import Notices
 from .questions import Questions
-from .registry import spared_pids
 from .requests import Requests
-from .seal import CONVERSATION, sealed_conversation
 from .stay import can_stay, stay
 from .stop_signals import STOP_SIGNALS, release_stops
 
@@ -160,7 +155,7 @@ class Supervisor:
         continued = a.session_id if a.continues.resume else a.continues.fork_of
         if continued is None or not find_executor(a.spec.executor).keeps_transcript:
             return
-        from ..claude.restore import restore  # late: only some agents' runs that continue
+        from ...claude.restore import restore  # late: only some agents' runs that continue
 
         # A run may not read the transcript of another session: a fork reads it as the user.
         reader = self._manager if a.continues.resume else self._client(a.control_token)

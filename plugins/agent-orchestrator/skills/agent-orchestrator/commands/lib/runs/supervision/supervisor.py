@@ -8,7 +8,7 @@ waits for that line, so what only the supervision needs is imported after it.
 
 from __future__ import annotations
 
-from ..machine import fast_start as fast_start
+from ...machine import fast_start as fast_start
 
 # Before anything imports httpx:
 # isort: split
@@ -19,15 +19,15 @@ import sys
 import uuid
 from pathlib import Path
 
-from ..machine.environment import outbox_dir, state_dir
-from ..machine.own_memory import hide_memory
-from ..outbox.outbox import Outbox, OutboxError, Run
-from ..shared.inherited import begin
-from ..shared.log import write_log_to
-from ..shared.private_files import make_state_directory
-from ..shared.why import why
-from .assignment import READY, Assignment
-from .registry import registered
+from ...machine.environment import outbox_dir, state_dir
+from ...machine.own_memory import hide_memory
+from ...outbox.outbox import Outbox, OutboxError, Run
+from ...shared.inherited import begin
+from ...shared.log import write_log_to
+from ...shared.private_files import make_state_directory
+from ...shared.why import why
+from ..assignment import READY, Assignment
+from ..registry import registered
 from .stop_signals import hold_stops
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def _own(assignment: Assignment, state: Path) -> None:
     with registered(a.registration(marker), state) as entry:
         outbox = Outbox(path, run)
         _say_ready()
-        from .supervision import supervise  # late: the command need not wait for it
+        from .one_run import supervise  # late: the command need not wait for it
 
         outcome = supervise(a, state, marker=marker, outbox=outbox, entry=entry)
     logger.info("run %d of session %s: %s", a.run, a.session_id, outcome.reason)

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 from agent_orchestrator.outbox.outbox import Outbox
-from agent_orchestrator.runs.supervision import Supervisor
+from agent_orchestrator.runs.supervision.one_run import Supervisor
 from tests.support.assignments import assignment_at
 from tests.support.rows import each_row
 

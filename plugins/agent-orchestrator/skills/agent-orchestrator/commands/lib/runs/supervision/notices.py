@@ -6,7 +6,7 @@ pending again.
 
 from __future__ import annotations
 
-from ..events.event import Event
+from ...events.event import Event
 
 NOTICE = "notice"
 """Origin of a message in which the orchestrator tells the agent that runs below it have ended."""

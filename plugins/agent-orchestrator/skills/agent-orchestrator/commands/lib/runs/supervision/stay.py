@@ -12,15 +12,15 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..client.errors import may_pass
-from ..client.manager import Json, ManagerClient
-from ..session_client import SessionClientError
-from .assignment import Assignment
+from ...client.errors import may_pass
+from ...client.manager import Json, ManagerClient
+from ...session_client import SessionClientError
+from ..assignment import Assignment
 from .stop_signals import hold_stops
 
 logger = logging.getLogger(__name__)
 
-PROGRAM = f"{__package__.rpartition('.')[0]}.sessions.wake"
+PROGRAM = f"{__package__.partition('.')[0]}.sessions.wake"
 
 
 def can_stay(manager: ManagerClient, assignment: Assignment) -> bool:

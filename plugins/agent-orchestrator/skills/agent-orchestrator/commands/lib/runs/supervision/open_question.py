@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-from ..events.event import Event
-from ..events.prepare import create_event
-from ..executors.questions import (
+from ...events.event import Event
+from ...events.prepare import create_event
+from ...executors.questions import (
     Choice,
     ChoiceKind,
     Decision,

@@ -16,7 +16,7 @@ from agent_orchestrator.executors.questions import (
     Question,
     QuestionKind,
 )
-from agent_orchestrator.runs.questions import Questions
+from agent_orchestrator.runs.supervision.questions import Questions
 
 ALLOW = Choice(choice_id="https://agent/once", kind=ChoiceKind.ALLOW, label="Yes")
 ALWAYS = Choice(choice_id="a", kind=ChoiceKind.ALLOW_ALWAYS, label="Always, in this project")

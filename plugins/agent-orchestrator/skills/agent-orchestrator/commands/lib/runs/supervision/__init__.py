@@ -1,0 +1,1 @@
+"""Supervision of one run by its supervisor: its agent, requests, questions, notices, and end."""
