@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.client.search import search
+from agent_orchestrator.client.read.search import search
 from agent_orchestrator.session_client import SessionClientError
 from tests.commands.shell import DONE, NOT_FOUND, USAGE, Ended, Shell, call
 from tests.support.recording import Received, Reply, json_reply, recording

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.client.search import search
+from agent_orchestrator.client.read.search import search
 from tests.commands.detached_session import start_detached
 from tests.commands.shell import DONE, FAILED, Shell
 from tests.support.gate import Gate

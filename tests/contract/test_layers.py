@@ -39,8 +39,8 @@ CLIENT_ROOMS = [
     "runs.supervision", "runs", "acp", "claude", "codex", "history.formats.claude",
     "history.formats.codex", "history.formats.copilot", "history.formats.gemini",
     "history.formats.opencode", "history.formats.predecessor", "history.formats", "history",
-    "transcripts", "rpc", "executors", "outbox", "agents", "client", "events", "machine", "config",
-    "session_client", "shared",
+    "transcripts", "rpc", "executors", "outbox", "agents", "client.connection", "client.read",
+    "client", "events", "machine", "config", "session_client", "shared",
 ]  # fmt: skip
 
 

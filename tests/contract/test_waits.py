@@ -40,7 +40,7 @@ SHORT_WAITS = {
     "api/client/test_client_errors.py": "a server that never answers",
     "stress/test_clocks.py": "a supervisor that renews at intervals",
     "stress/test_long_day.py": "looks at intervals",
-    "unit/agent_orchestrator/client/test_loopback.py": "a server that never answers",
+    "unit/agent_orchestrator/client/connection/test_loopback.py": "a server that never answers",
     "unit/agent_orchestrator/runs/test_delivery.py": "a server that never answers",
     "unit/support/test_forked_program.py": "a second thread that may not enter",
 }

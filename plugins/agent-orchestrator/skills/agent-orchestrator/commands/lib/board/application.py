@@ -26,7 +26,7 @@ from prompt_toolkit.layout import (
 )
 from prompt_toolkit.styles import Style
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
 from ..console.command import CommandError, explain
 from ..session_client import SessionClientError
 from ..sessions.errors import SessionError

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
+from ..client.connection.find_manager import PROGRAM
 from ..client.errors import may_pass
-from ..client.find_manager import PROGRAM
 from ..client.follow import MAX_PAUSE_SECONDS, follow_list
 from ..client.frames import Frame
 from ..client.manager import ManagerClient

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import click
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
 from ..console.events.look import MAX_LINES, Look
 from ..console.events.session_logs import Logs
 from ..console.events.text import is_detail

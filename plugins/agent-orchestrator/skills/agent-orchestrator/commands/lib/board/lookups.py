@@ -11,11 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
 from ..client.errors import may_pass
-from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
-from ..client.usage import usage_query
+from ..client.read.events import newest_events
+from ..client.read.usage import usage_query
 from ..console.events.progress import gist
 from ..console.terminal.amounts import money
 from ..machine.time_zone import today

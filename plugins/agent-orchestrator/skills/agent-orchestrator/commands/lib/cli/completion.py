@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import click
 
-from ..client.connect import client_of
-from ..client.find_manager import find_manager
+from ..client.connection.connect import client_of
+from ..client.connection.find_manager import find_manager
 from ..config import Config
 from ..console.command import USAGE, Command, CommandError, configure
 from ..console.connect import url_of

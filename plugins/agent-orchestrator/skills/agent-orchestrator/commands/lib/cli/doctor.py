@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..client.connect import client_of
-from ..client.find_manager import find_manager
+from ..client.connection.connect import client_of
+from ..client.connection.find_manager import find_manager
 from ..console.command import DONE, FAILED, Command, configure
 from ..console.connect import url_of
 from ..console.options import json_option, project_option

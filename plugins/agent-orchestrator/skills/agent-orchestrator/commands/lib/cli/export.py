@@ -90,7 +90,7 @@ def main(
     if max_output is not None:
         query["max_output"] = str(max_output)
     # Late: it imports httpx, which takes a while.
-    from ..client.document import read_document
+    from ..client.read.document import read_document
 
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=True)

@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from ..client.manager import Json, ManagerClient
-from ..client.search import search
+from ..client.read.search import search
 from ..console.command import NOT_FOUND, Command, CommandError, configure
 from ..console.connect import open_manager
 from ..console.open_page import NOT_OPENED, Place, open_page

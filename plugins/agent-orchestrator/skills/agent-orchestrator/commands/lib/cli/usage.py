@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..client.usage import usage_query
+from ..client.read.usage import usage_query
 from ..console.command import Command, configure
 from ..console.connect import open_manager
 from ..console.options import WholeNumber, json_option

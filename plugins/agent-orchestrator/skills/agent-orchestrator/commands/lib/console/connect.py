@@ -14,8 +14,14 @@ import click
 import httpx
 
 from .. import __version__
-from ..client.connect import client_of
-from ..client.find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
+from ..client.connection.connect import client_of
+from ..client.connection.find_manager import (
+    POLL_SECONDS,
+    PROGRAM,
+    WATCHDOG_SECONDS,
+    Found,
+    find_manager,
+)
 from ..client.manager import ManagerClient
 from ..client.patient import PATIENCE_SECONDS
 from ..config import Config
@@ -103,7 +109,7 @@ def _note_of_silence(url: str) -> Callable[[], None]:
 
 def _start() -> Found:
     # Late: most commands find a manager that serves.
-    from ..client.start_manager import StartError, start_manager
+    from ..client.connection.start_manager import StartError, start_manager
 
     try:
         return start_manager(note)

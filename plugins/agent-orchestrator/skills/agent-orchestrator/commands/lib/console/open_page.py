@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..client.find_manager import PROGRAM
+from ..client.connection.find_manager import PROGRAM
 from ..client.manager import Json, ManagerClient
 from ..machine.environment import agent_environment, state_dir
 from ..session_client import SessionNotFoundError

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
+from ..client.read.events import newest_events
 from ..transcripts.names import CONVERSATION_ID, PROJECT_KEY, conversation_subpath
 from .seal import CONVERSATION, is_our_conversation
 

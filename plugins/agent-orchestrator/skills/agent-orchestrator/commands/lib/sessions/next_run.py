@@ -14,8 +14,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
+from ..client.read.events import newest_events
 from ..config import load_config
 from ..executors.ask_policy import DENY
 from ..executors.base import Continuation, RunSpec

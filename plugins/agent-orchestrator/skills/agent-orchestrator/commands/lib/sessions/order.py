@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
 from ..client.manager import Json, ManagerClient
 from ..client.patient import PATIENCE_SECONDS
 from ..config import load_config

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..client.events import events_before
 from ..client.manager import MAX_PAGE, Json, ManagerClient
+from ..client.read.events import events_before
 from ..session_client import SessionNotFoundError
 
 Counts = Callable[[Json], bool]

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..client.errors import LOST_CODES, QUESTION_CLOSED
-from ..client.events import newest_events
 from ..client.manager import Json, ManagerClient
+from ..client.read.events import newest_events
 from ..session_client import SessionClientError, SessionNotFoundError
 from .errors import SessionError, SessionUsageError
 from .follow import wait_for_request

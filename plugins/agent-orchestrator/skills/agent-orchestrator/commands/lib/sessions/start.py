@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from ..client.connect import client_of, own_token
+from ..client.connection.connect import client_of, own_token
 from ..client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
 from ..client.manager import Json, ManagerClient, cursor_of
 from ..client.opened_run import Notices, OpenedRun

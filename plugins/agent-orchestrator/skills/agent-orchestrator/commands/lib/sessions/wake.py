@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from ..client.connect import client_of
+from ..client.connection.connect import client_of
 from ..client.errors import RUN_NOT_AUTOMATIC, may_pass
 from ..client.manager import ManagerClient
 from ..client.patient import PATIENCE_SECONDS

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..client.start_manager import StartError, find_program
+from ..client.connection.start_manager import StartError, find_program
 from ..machine.environment import manager_environment
 from ..shared.counted import counted
 from .checks import Finding

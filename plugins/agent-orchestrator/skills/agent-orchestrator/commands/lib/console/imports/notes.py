@@ -6,8 +6,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ...client.connect import client_of
-from ...client.find_manager import find_manager
+from ...client.connection.connect import client_of
+from ...client.connection.find_manager import find_manager
 from ...config import Config
 from ...history.importer.delivery.open_turns import OpenTurns
 from ...history.importer.importer import Importer

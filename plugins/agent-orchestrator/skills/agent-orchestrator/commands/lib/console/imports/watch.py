@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 
 import click
 
-from ...client.connect import client_of
-from ...client.find_manager import find_manager
+from ...client.connection.connect import client_of
+from ...client.connection.find_manager import find_manager
 from ...config import Config
 from ...history.format import Format
 from ...history.importer.changes import changes_below

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from ...claude.sdk import leave_out_mcp
-from ...client.connect import client_of, own_token
+from ...client.connection.connect import client_of, own_token
 from ...client.errors import LOST_CODES, RUN_TOKEN_UNKNOWN
 from ...client.manager import ManagerClient
 from ...events.event import Event

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 from uuid import uuid4
 
-from ...client.connect import client_of
+from ...client.connection.connect import client_of
 from ...client.errors import RUN_TOKEN_UNKNOWN, may_pass
 from ...client.manager import Json, ManagerClient
 from ...events.prepare import create_event, text_content

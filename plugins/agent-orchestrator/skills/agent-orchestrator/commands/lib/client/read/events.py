@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..session_client import _path, _query
-from .answers import is_part
-from .manager import MAX_PAGE, Json, ManagerClient
+from ...session_client import _path, _query
+from ..answers import is_part
+from ..manager import MAX_PAGE, Json, ManagerClient
 
 
 def events_before(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httptools
 
-from ..session_client import SessionClientError
-from .manager import ManagerClient
+from ...session_client import SessionClientError
+from ..manager import ManagerClient
 
 if TYPE_CHECKING:
     import httpx

@@ -16,11 +16,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ..machine.environment import manager_environment, manager_port, search_path, state_dir
-from ..session_client import _read_held
-from ..shared import place
-from ..shared.locks import take_lock
-from ..shared.private_files import NotPrivateError, make_state_directory, open_private
+from ...machine.environment import manager_environment, manager_port, search_path, state_dir
+from ...session_client import _read_held
+from ...shared import place
+from ...shared.locks import take_lock
+from ...shared.private_files import NotPrivateError, make_state_directory, open_private
 from .find_manager import POLL_SECONDS, PROGRAM, WATCHDOG_SECONDS, Found, find_manager
 
 PROBE_TIMEOUT_SECONDS = 2.0

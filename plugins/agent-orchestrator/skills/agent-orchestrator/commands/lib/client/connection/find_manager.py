@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..machine.environment import manager_database, manager_port, state_dir
-from ..session_client import _discover
-from ..shared.sqlite_url import path_in
+from ...machine.environment import manager_database, manager_port, state_dir
+from ...session_client import _discover
+from ...shared.sqlite_url import path_in
 
 PROGRAM = "agent-session-manager"
 WATCHDOG_SECONDS = 60.0

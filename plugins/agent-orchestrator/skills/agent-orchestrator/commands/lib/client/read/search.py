@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..machine.wire_text import wire_text
-from ..session_client import _query
-from .answers import is_search_page
-from .manager import Json, ManagerClient, Query
+from ...machine.wire_text import wire_text
+from ...session_client import _query
+from ..answers import is_search_page
+from ..manager import Json, ManagerClient, Query
 
 MAX_PAGE = 100
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from ..machine.time_zone import start_of, to_local, zone_name
+from ...machine.time_zone import start_of, to_local, zone_name
 
 _EVER = "1970-01-01T00:00:00+00:00"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from ..session_client import SessionClientError, _path, _query, _refusal
-from .manager import ManagerClient, Query
+from ...session_client import SessionClientError, _path, _query, _refusal
+from ..manager import ManagerClient, Query
 
 SILENCE_SECONDS = 60.0
 """Maximum time between two parts of a document: the manager reads and renders them on the way."""

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from agent_orchestrator.client.connect import client_of
-from agent_orchestrator.client.loopback import LoopbackClient, loopback_url
+from agent_orchestrator.client.connection.connect import client_of
+from agent_orchestrator.client.connection.loopback import LoopbackClient, loopback_url
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.session_client import SessionClientError
 from tests.support.output import output_of

@@ -1,0 +1,1 @@
+"""Reading of the record: the export, the newest events, searches and usage."""
