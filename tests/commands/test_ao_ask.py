@@ -11,8 +11,8 @@ import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.executors.base import RunSpec
-from agent_orchestrator.sessions.next_run import Given, plan_next
-from agent_orchestrator.sessions.plan import sealed
+from agent_orchestrator.sessions.starts.next_run import Given, plan_next
+from agent_orchestrator.sessions.starts.plan import sealed
 from tests.commands.shell import USAGE, Ended, Shell
 from tests.support.rows import each_row
 

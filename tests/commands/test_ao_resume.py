@@ -16,7 +16,7 @@ from agent_orchestrator.console.terminal.output import local_time
 from agent_orchestrator.runs.executor_table import EXECUTORS
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError
-from agent_orchestrator.sessions.next_run import Given, plan_next
+from agent_orchestrator.sessions.starts.next_run import Given, plan_next
 from tests.commands.shell import DONE, FAILED, USAGE, Ended, Shell
 from tests.support.gate import Gate, pids_in, waiting_program
 from tests.support.manager import RunningManager

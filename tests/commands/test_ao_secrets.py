@@ -13,7 +13,7 @@ from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.registry import registry_dir
-from agent_orchestrator.sessions.plan import sealed
+from agent_orchestrator.sessions.starts.plan import sealed
 from tests.commands.shell import DONE, USAGE, Shell
 
 TOKEN = "ghp_" + "aB3dE5" * 6

@@ -10,7 +10,7 @@ from typing import Any
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.session_client import SessionClientError
-from agent_orchestrator.sessions.start import MIN_TERM_SECONDS, NewRun, _assignment
+from agent_orchestrator.sessions.starts.start import MIN_TERM_SECONDS, NewRun, _assignment
 from tests.commands.shell import FAILED, Shell
 from tests.support.recording import Received, Reply, json_reply, recording
 

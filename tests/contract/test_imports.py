@@ -56,8 +56,8 @@ print(*sys.modules)
         ("cli.mcp", {"sqlite3", "ctypes"}),
         ("runs.supervision.supervisor", TAKES_OVER),
         ("runs.supervision.supervisor runs.supervision.one_run", {"click"}),
-        ("sessions.order", SHORT | QUESTIONS | {"click", "shutil"}),
-        ("sessions.wake", {"click", "asyncio", "ssl"} | QUESTIONS),
+        ("sessions.starts.order", SHORT | QUESTIONS | {"click", "shutil"}),
+        ("sessions.starts.wake", {"click", "asyncio", "ssl"} | QUESTIONS),
     ],
 )
 def test_program_does_without_heavy_modules(program: str, left_out: set[str]) -> None:

@@ -34,13 +34,14 @@ SERVICE_ROOMS = [
 ]  # fmt: skip
 CLIENT_ROOMS = [
     "cli", "board", "board.view", "board.state", "mcp", "console.runs", "console.imports",
-    "console.events", "console.tables", "console", "console.terminal", "sessions", "upkeep",
-    "history.importer", "history.importer.delivery", "history.importer.sources",
-    "runs.supervision", "runs", "acp", "claude", "codex", "history.formats.claude",
-    "history.formats.codex", "history.formats.copilot", "history.formats.gemini",
-    "history.formats.opencode", "history.formats.predecessor", "history.formats", "history",
-    "transcripts", "rpc", "executors", "outbox", "agents", "client.connection", "client.read",
-    "client", "events", "machine", "config", "session_client", "shared",
+    "console.events", "console.tables", "console", "console.terminal", "sessions.starts",
+    "sessions", "upkeep", "history.importer", "history.importer.delivery",
+    "history.importer.sources", "runs.supervision", "runs", "acp", "claude", "codex",
+    "history.formats.claude", "history.formats.codex", "history.formats.copilot",
+    "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
+    "history.formats", "history", "transcripts", "rpc", "executors", "outbox", "agents",
+    "client.connection", "client.read", "client", "events", "machine", "config", "session_client",
+    "shared",
 ]  # fmt: skip
 
 

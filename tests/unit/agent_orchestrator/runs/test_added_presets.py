@@ -15,7 +15,7 @@ from agent_orchestrator.runs.executor_table import (
     EXECUTORS,
     find_executor,
 )
-from agent_orchestrator.sessions.plan import executor_digest
+from agent_orchestrator.sessions.starts.plan import executor_digest
 from tests.support.rows import each_row
 
 GOOSE = """\

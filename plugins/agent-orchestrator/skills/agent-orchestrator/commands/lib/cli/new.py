@@ -22,9 +22,9 @@ from ..console.runs.prompt import prompt_option, read_prompt
 from ..executors.base import RunSpec
 from ..machine.environment import parent_session_id
 from ..runs.executor_table import DEFAULT_EXECUTOR
-from ..sessions.plan import check, executor_of, load_agent, refuse_doubtful, usual_ask
 from ..sessions.resolve import checked_name
-from ..sessions.start import NewRun, start_session
+from ..sessions.starts.plan import check, executor_of, load_agent, refuse_doubtful, usual_ask
+from ..sessions.starts.start import NewRun, start_session
 
 EXAMPLES = """\
   ao-new fix-login -p 'Fix the login test.'

@@ -23,11 +23,11 @@ from ..console.runs.options import (
 from ..console.runs.prompt import prompt_option, read_prompt
 from ..console.terminal.output import local_time
 from ..machine.environment import parent_session_id
-from ..sessions.next_run import Given, find_continuation, plan_next
-from ..sessions.plan import check, refuse_doubtful
 from ..sessions.resolve import by_hand, checked_name, is_by_hand, refuse_own, resolve
-from ..sessions.resume import INSTEAD, resume_session
-from ..sessions.start import NewRun, SessionRunningError, start_session
+from ..sessions.starts.next_run import Given, find_continuation, plan_next
+from ..sessions.starts.plan import check, refuse_doubtful
+from ..sessions.starts.resume import INSTEAD, resume_session
+from ..sessions.starts.start import NewRun, SessionRunningError, start_session
 
 EXAMPLES = """\
   ao-resume fix-login -p 'Now the logout test.'

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from ..client.manager import Json, ManagerClient
 from ..session_client import SessionClientError, SessionNotFoundError
-from ..sessions.order import Order, carry_out
 from ..sessions.resolve import is_by_hand, state_of
+from ..sessions.starts.order import Order, carry_out
 from ..shared.masking import Masking
 
 STARTS = ("start_session", "resume_session")

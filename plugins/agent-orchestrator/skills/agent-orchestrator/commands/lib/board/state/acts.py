@@ -88,7 +88,7 @@ class Resume(Act):
     text: str
 
     def perform(self, manager: ManagerClient) -> str:
-        from ...sessions.resume import resume_as_before  # late: it imports all executors
+        from ...sessions.starts.resume import resume_as_before  # late: it imports all executors
 
         session = manager.get_session(self.session["session_id"])
         resume_as_before(manager, session, self.text)

@@ -34,7 +34,7 @@ runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 def carry_out(assignment: Assignment, request: Json) -> tuple[str, str]:
     """Return the new state of the request, and its detail: the session's id, or the error."""
     package_root = Path(__file__).parents[3]
-    module = f"{__package__.partition('.')[0]}.sessions.order"
+    module = f"{__package__.partition('.')[0]}.sessions.starts.order"
     order = {
         "url": assignment.url,
         "parent": asdict(assignment.spec),

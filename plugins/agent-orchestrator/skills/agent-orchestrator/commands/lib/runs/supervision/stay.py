@@ -1,7 +1,7 @@
 """A supervisor stays after a run that ended well, as long as notices can come for its session.
 
 It is the process with the rights and the environment to open the next run. It replaces its program
-by a small one, `sessions/wake.py`, and keeps its process id and its entry in the registry.
+by a small one, `sessions/starts/wake.py`, and keeps its process id and its entry in the registry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .stop_signals import hold_stops
 
 logger = logging.getLogger(__name__)
 
-PROGRAM = f"{__package__.partition('.')[0]}.sessions.wake"
+PROGRAM = f"{__package__.partition('.')[0]}.sessions.starts.wake"
 
 
 def can_stay(manager: ManagerClient, assignment: Assignment) -> bool:

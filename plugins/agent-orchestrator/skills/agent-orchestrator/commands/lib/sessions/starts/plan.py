@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..agents.agent import Agent, AgentError
-from ..agents.find import find_agent
-from ..client.manager import Json
-from ..config import Config
-from ..executors.ask_policy import DENY, parse_policy
-from ..executors.base import ExecutorError, RunSpec
-from ..executors.permission_modes import effective_mode
-from ..machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
-from ..machine.ownership import find_doubt_below
-from ..runs.executor_table import ExecutorKind, find_executor
-from ..runs.seal import Spec, digest, fingerprint, seal
-from ..shared.masking import Masking
-from .errors import SessionUsageError
+from ...agents.agent import Agent, AgentError
+from ...agents.find import find_agent
+from ...client.manager import Json
+from ...config import Config
+from ...executors.ask_policy import DENY, parse_policy
+from ...executors.base import ExecutorError, RunSpec
+from ...executors.permission_modes import effective_mode
+from ...machine.environment import ENV_ASK, claude_dir, given_ask, given_project_dir, state_dir
+from ...machine.ownership import find_doubt_below
+from ...runs.executor_table import ExecutorKind, find_executor
+from ...runs.seal import Spec, digest, fingerprint, seal
+from ...shared.masking import Masking
+from ..errors import SessionUsageError
 
 
 def load_agent(name: str | None, config: Config) -> Agent | None:

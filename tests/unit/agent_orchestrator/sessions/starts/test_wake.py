@@ -13,8 +13,8 @@ from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.client.patient import PATIENCE_SECONDS
 from agent_orchestrator.executors.base import Continuation
 from agent_orchestrator.session_client import SessionClientError
-from agent_orchestrator.sessions import order, wake
 from agent_orchestrator.sessions.errors import SessionUsageError
+from agent_orchestrator.sessions.starts import order, wake
 from tests.support.assignments import assignment_at
 from tests.support.recording import Received, RecordingServer, Reply, json_reply, recording
 from tests.support.rows import each_row
@@ -52,7 +52,7 @@ def _opens(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the session have a conversation that the next run continues."""
     monkeypatch.setattr(wake, "take_up", lambda *_: None)
     monkeypatch.setattr(ManagerClient, "get_session", lambda *_: SESSION)
-    where = "agent_orchestrator.sessions.next_run"
+    where = "agent_orchestrator.sessions.starts.next_run"
     monkeypatch.setattr(f"{where}.find_continuation", lambda *_, **__: Continuation())
     monkeypatch.setattr(f"{where}.find_process", lambda *_: None)
 
@@ -76,7 +76,7 @@ def test_refused_run_is_looked_at_again_or_ends_the_wait(
         pytest.MonkeyPatch.context() as patch,
         recording(outlooks(*seen)) as server,
     ):
-        patch.setattr("agent_orchestrator.sessions.start.start_next_run", refuse)
+        patch.setattr("agent_orchestrator.sessions.starts.start.start_next_run", refuse)
         patch.setattr("time.sleep", lambda _: None)
         waiting_at(server.url).run()
     looks = [target for _, target in asked(server) if target.endswith("/notices")]
@@ -92,7 +92,7 @@ def test_next_run_has_time_to_open(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(own: ManagerClient, *_: object, **__: object) -> None:
         given.append(own.timeout)
 
-    monkeypatch.setattr("agent_orchestrator.sessions.start.start_next_run", start)
+    monkeypatch.setattr("agent_orchestrator.sessions.starts.start.start_next_run", start)
     with recording(outlooks(DUE)) as server:
         waiting_at(server.url).run()
     assert given == [PATIENCE_SECONDS]

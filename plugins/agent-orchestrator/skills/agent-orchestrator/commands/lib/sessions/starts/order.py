@@ -7,7 +7,7 @@ inherits what `ao-new` would pass on.
 
 from __future__ import annotations
 
-from ..machine import fast_start as fast_start
+from ...machine import fast_start as fast_start
 
 # Before anything imports httpx:
 # isort: split
@@ -18,20 +18,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..client.connection.connect import client_of
-from ..client.manager import Json, ManagerClient
-from ..client.patient import PATIENCE_SECONDS
-from ..config import load_config
-from ..executors.ask_policy import DENY
-from ..executors.base import RunSpec
-from ..machine.environment import parent_session_id
-from ..runs.assignment import spec_from
-from ..session_client import SessionClientError
-from ..shared.inherited import begin
-from .errors import NameTakenError, SessionError
+from ...client.connection.connect import client_of
+from ...client.manager import Json, ManagerClient
+from ...client.patient import PATIENCE_SECONDS
+from ...config import load_config
+from ...executors.ask_policy import DENY
+from ...executors.base import RunSpec
+from ...machine.environment import parent_session_id
+from ...runs.assignment import spec_from
+from ...session_client import SessionClientError
+from ...shared.inherited import begin
+from ..errors import NameTakenError, SessionError
+from ..resolve import checked_name
 from .next_run import Given, find_continuation, find_process, make_room, plan_next
 from .plan import check, executor_of, load_agent, refuse_doubtful
-from .resolve import checked_name
 from .rights import limited
 from .start import NewRun, SessionRunningError, start_next_run, start_session
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from ..executors.base import RunSpec
-from ..executors.permission_modes import UNLIMITED, effective_mode, is_at_most
-from .errors import SessionUsageError
+from ...executors.base import RunSpec
+from ...executors.permission_modes import UNLIMITED, effective_mode, is_at_most
+from ..errors import SessionUsageError
 from .plan import executor_of
 
 

@@ -10,7 +10,7 @@ import pytest
 from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.executors.base import RunSpec
 from agent_orchestrator.sessions.errors import SessionUsageError
-from agent_orchestrator.sessions.rights import limited
+from agent_orchestrator.sessions.starts.rights import limited
 from tests.support.rows import each_row
 
 PROJECT = Path("/work/app")

@@ -14,22 +14,22 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..client.manager import Json, ManagerClient
-from ..client.read.events import newest_events
-from ..config import load_config
-from ..executors.ask_policy import DENY
-from ..executors.base import Continuation, RunSpec
-from ..machine.environment import home, state_dir, variables
-from ..machine.wire_text import from_wire
-from ..runs.conversations import find_conversation
-from ..runs.executor_table import DEFAULT_EXECUTOR, ExecutorKind
-from ..runs.seal import CONVERSATION, fingerprint, is_ours
-from ..runs.stop import clear_dead, request_stop
-from ..shared.masking import is_masked
-from .errors import SessionUsageError
-from .follow import wait_for
+from ...client.manager import Json, ManagerClient
+from ...client.read.events import newest_events
+from ...config import load_config
+from ...executors.ask_policy import DENY
+from ...executors.base import Continuation, RunSpec
+from ...machine.environment import home, state_dir, variables
+from ...machine.wire_text import from_wire
+from ...runs.conversations import find_conversation
+from ...runs.executor_table import DEFAULT_EXECUTOR, ExecutorKind
+from ...runs.seal import CONVERSATION, fingerprint, is_ours
+from ...runs.stop import clear_dead, request_stop
+from ...shared.masking import is_masked
+from ..errors import SessionUsageError
+from ..follow import wait_for
+from ..resolve import is_by_hand
 from .plan import executor_digest, executor_of, load_agent, session_fields, usual_ask
-from .resolve import is_by_hand
 
 TAKEOVER_SECONDS = 15.0
 """Time for the earlier run to stop in a takeover; then it loses its lease."""
@@ -233,7 +233,7 @@ def find_process(session: Json, executor: str, continues: Continuation) -> str |
     It waits for a prompt, or works. Claude Code itself lets two processes write to a conversation.
     """
     # Late: only a resume needs it.
-    from ..history.importer.sources.format_table import all_formats
+    from ...history.importer.sources.format_table import all_formats
 
     own = continues.conversation_id or session["session_id"]
     form: Any = all_formats().get(executor)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..client.manager import Json, ManagerClient
-from .errors import SessionError
+from ...client.manager import Json, ManagerClient
+from ..errors import SessionError
 from .next_run import Given, find_continuation, find_process, make_room, plan_next
 from .plan import check, refuse_doubtful
 from .start import NewRun, start_next_run
