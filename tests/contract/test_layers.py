@@ -39,9 +39,9 @@ CLIENT_ROOMS = [
     "history.importer.sources", "runs.supervision", "runs", "acp", "claude", "codex",
     "history.formats.claude", "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
-    "history.formats", "history", "transcripts", "rpc", "executors", "outbox", "agents",
-    "client.connection", "client.read", "client", "events", "machine", "config", "session_client",
-    "shared",
+    "history.formats", "history", "transcripts", "rpc", "executors.program", "executors", "outbox",
+    "agents", "client.connection", "client.read", "client", "events", "machine", "config",
+    "session_client", "shared",
 ]  # fmt: skip
 
 

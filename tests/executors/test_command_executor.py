@@ -12,7 +12,7 @@ import pytest
 
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Execution, ExecutorError, RunSpec
-from agent_orchestrator.executors.command import CommandExecutor
+from agent_orchestrator.executors.program.command import CommandExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.runs.executor_table import create_executor
 from tests.executors.program_events import answer_of, execution_of, joined, text_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.executors.pipes import Drain, read_stdout
+from agent_orchestrator.executors.program.pipes import Drain, read_stdout
 from agent_orchestrator.machine.processes import PIPE_BYTES, Child
 from tests.support.beacon import Beacon
 from tests.support.loops import run

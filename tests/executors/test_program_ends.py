@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from agent_orchestrator.events.event import Event
-from agent_orchestrator.executors.command import CommandExecutor
+from agent_orchestrator.executors.program.command import CommandExecutor
 from agent_orchestrator.machine.environment import RUN_MARKER
 from agent_orchestrator.machine.processes import RunProcesses
 from tests.commands.processes import is_alive

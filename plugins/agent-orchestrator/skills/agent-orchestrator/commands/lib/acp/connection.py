@@ -8,7 +8,7 @@ from typing import Any
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..executors.base import Execution, ExecutorError
-from ..executors.start_program import NotStartedError, start_program
+from ..executors.program.start_program import NotStartedError, start_program
 from ..machine.processes import Child
 from ..rpc.agent_process import AgentProcess
 from ..rpc.json_rpc import PeerGoneError, RpcError

@@ -9,7 +9,7 @@ from typing import Any
 from ..events.cut_text import CutText
 from ..events.event import Event
 from ..events.prepare import create_event, text_content
-from ..executors.output import PART_CHARS, Output
+from ..executors.program.output import PART_CHARS, Output
 from .preset import Preset
 from .tool_calls import ToolCalls
 from .usage import UsageCounter

@@ -23,7 +23,7 @@ from ..events.output_text import OutputText
 from ..events.prepare import storable
 from ..executors.base import Execution, ExecutorError, RunSpec
 from ..executors.permission_modes import effective_mode
-from ..executors.pipes import Drain, read_stdout
+from ..executors.program.pipes import Drain, read_stdout
 from ..machine.processes import Child, Grace, within
 from .mcp_servers import allowed_tools, arguments_of_servers, built_in_tools
 from .usage import RequestCounter

@@ -1,3 +1,3 @@
-"""The commands."""
+"""The commands, one module for each `ao-*` program."""
 
 from ..machine import fast_start as fast_start

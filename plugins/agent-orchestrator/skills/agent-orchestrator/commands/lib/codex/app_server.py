@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ..executors.base import Execution
-from ..executors.start_program import start_program
+from ..executors.program.start_program import start_program
 from ..history.formats.codex.format import ORIGINATOR
 from ..machine.processes import Child
 from ..rpc.agent_process import AgentProcess

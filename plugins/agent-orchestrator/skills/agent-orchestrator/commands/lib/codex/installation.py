@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..executors.base import ExecutorError
-from ..executors.installed import version_of
+from ..executors.program.installed import version_of
 from ..shared.install_advice import install_command
 
 DELETE_SECONDS = 60.0

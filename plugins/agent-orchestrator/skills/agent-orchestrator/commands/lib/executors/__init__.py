@@ -1,1 +1,1 @@
-"""The interface of executors, and the executors that are not specific to one agent."""
+"""The interface of executors, with what they share: questions, forms, modes, the MCP server."""

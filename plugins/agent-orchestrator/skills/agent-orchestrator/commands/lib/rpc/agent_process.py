@@ -6,7 +6,7 @@ import contextlib
 
 from ..events.output_text import OutputText
 from ..events.prepare import TEXT_BYTES_LIMIT
-from ..executors.pipes import Drain
+from ..executors.program.pipes import Drain
 from ..machine.processes import Child, Grace
 from .json_rpc import JsonRpc
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..events.output_text import OutputText
 from ..events.prepare import storable
-from ..executors.pipes import read_stdout
+from ..executors.program.pipes import read_stdout
 from ..machine.processes import Child
 from .json_lines import Line, TooLongError, read_lines
 

@@ -120,7 +120,7 @@ def _delete_codex_thread(conversation_id: str) -> list[Path]:
 
 
 def _create_command(execution: Execution) -> Executor:
-    from ..executors.command import CommandExecutor
+    from ..executors.program.command import CommandExecutor
 
     return CommandExecutor(execution)
 

@@ -14,10 +14,10 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..events.event import Event
-from ..events.last_states import last_states
-from ..events.prepare import create_event, text_content
-from ..shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
+from ...events.event import Event
+from ...events.last_states import last_states
+from ...events.prepare import create_event, text_content
+from ...shared.masking import ANCHORS, MAX_SECRET_CHARS, Span, find_secrets, mask_spans, rules_for
 
 OUTPUT_BYTES_LIMIT = 16 * 1024 * 1024
 """Output up to this size is kept completely, for stdout and stderr each."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..machine.processes import Child
-from .base import Execution, ExecutorError
+from ...machine.processes import Child
+from ..base import Execution, ExecutorError
 from .exec_error import explain
 
 

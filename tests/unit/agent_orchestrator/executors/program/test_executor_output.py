@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 from agent_orchestrator.events.event import Event
-from agent_orchestrator.executors.output import PART_CHARS, Output
+from agent_orchestrator.executors.program.output import PART_CHARS, Output
 from tests.support.rows import each_row
 
 TOKEN = "ghp_" + "aB3dE6gH9j" * 4

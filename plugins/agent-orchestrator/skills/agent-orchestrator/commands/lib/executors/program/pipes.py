@@ -11,8 +11,8 @@ import select
 from collections.abc import AsyncGenerator, Callable
 from typing import IO, Any
 
-from ..events.prepare import CHUNK_BYTES
-from ..machine.processes import Child
+from ...events.prepare import CHUNK_BYTES
+from ...machine.processes import Child
 
 MAX_TURNS = 256
 """Maximum reads of a pipe that an outside process holds open and may write to forever."""

@@ -11,10 +11,10 @@ import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 
-from ..events.event import Event
-from ..events.prepare import create_event, storable, text_content
-from ..machine.processes import Child, shell_exit_code, signal_name, to_its_end
-from .base import Execution, ExecutorError
+from ...events.event import Event
+from ...events.prepare import create_event, storable, text_content
+from ...machine.processes import Child, shell_exit_code, signal_name, to_its_end
+from ..base import Execution, ExecutorError
 from .output import PART_CHARS, Output
 from .pipes import Drain
 from .start_program import start_program
