@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.acp.executor import AcpExecutor
-from agent_orchestrator.acp.presets import ACP, PRESETS
+from agent_orchestrator.acp.presets.table import ACP, PRESETS
 from agent_orchestrator.agents.agent import Agent
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, Execution, RunSpec

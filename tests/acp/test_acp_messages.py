@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from agent_orchestrator.acp.executor import AcpExecutor
-from agent_orchestrator.acp.presets import ACP
+from agent_orchestrator.acp.presets.table import ACP
 from agent_orchestrator.events.event import Event
 from agent_orchestrator.executors.base import Continuation, ExecutorError
 from agent_orchestrator.machine.processes import Grace

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator import __version__
-from agent_orchestrator.acp.presets import PRESETS
+from agent_orchestrator.acp.presets.table import PRESETS
 from agent_orchestrator.codex.installation import HOW_TO_LOG_IN, find_codex
 from agent_orchestrator.machine.environment import outbox_dir
 from agent_orchestrator.outbox.files import list_outboxes

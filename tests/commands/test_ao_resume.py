@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agent_orchestrator.acp.presets import PRESETS
+from agent_orchestrator.acp.presets.table import PRESETS
 from agent_orchestrator.client.manager import ManagerClient
 from agent_orchestrator.console.terminal.output import local_time
 from agent_orchestrator.runs.executor_table import EXECUTORS

@@ -36,7 +36,7 @@ CLIENT_ROOMS = [
     "cli", "board", "board.view", "board.state", "mcp", "console.runs", "console.imports",
     "console.events", "console.tables", "console", "console.terminal", "sessions.starts",
     "sessions", "upkeep", "history.importer", "history.importer.delivery",
-    "history.importer.sources", "runs.supervision", "runs", "acp", "claude", "codex",
+    "history.importer.sources", "runs.supervision", "runs", "acp", "acp.presets", "claude", "codex",
     "history.formats.claude", "history.formats.codex", "history.formats.copilot",
     "history.formats.gemini", "history.formats.opencode", "history.formats.predecessor",
     "history.formats", "history", "transcripts", "rpc", "executors.program", "executors", "outbox",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.acp.preset_file import read_presets
+from agent_orchestrator.acp.presets.file import read_presets
 from agent_orchestrator.agents.agent import text_of
 from agent_orchestrator.console.command import CommandError
 from agent_orchestrator.console.runs.prompt import read_prompt

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from agent_orchestrator.acp.preset import Grant, MidTurn, UsageForm
-from agent_orchestrator.acp.preset_file import read_presets
-from agent_orchestrator.acp.presets import PRESETS
+from agent_orchestrator.acp.presets.file import read_presets
+from agent_orchestrator.acp.presets.preset import Grant, MidTurn, UsageForm
+from agent_orchestrator.acp.presets.table import PRESETS
 from agent_orchestrator.executors.base import ExecutorError
 from agent_orchestrator.executors.permission_modes import DEFAULT_MODE
 from agent_orchestrator.runs.executor_table import (

@@ -1,1 +1,1 @@
-"""Executor for agents that speak the Agent Client Protocol, with presets for known ones."""
+"""Executor for agents that speak the Agent Client Protocol."""

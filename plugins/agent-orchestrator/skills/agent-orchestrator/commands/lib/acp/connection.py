@@ -13,7 +13,7 @@ from ..machine.processes import Child
 from ..rpc.agent_process import AgentProcess
 from ..rpc.json_rpc import PeerGoneError, RpcError
 from .mcp_servers import McpServers
-from .preset import Mode, Preset
+from .presets.preset import Mode, Preset
 from .questions import CAPABILITIES
 
 Json = dict[str, Any]

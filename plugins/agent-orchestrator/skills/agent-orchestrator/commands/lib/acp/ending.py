@@ -8,7 +8,7 @@ from ..events.event import Event
 from ..events.prepare import create_event
 from ..machine.processes import shell_exit_code, signal_name
 from .connection import Connection
-from .preset import Preset
+from .presets.preset import Preset
 from .translation import Translation
 
 Json = dict[str, Any]

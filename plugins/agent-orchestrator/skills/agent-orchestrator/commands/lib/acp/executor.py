@@ -29,7 +29,7 @@ from . import questions
 from .connection import Connection
 from .ending import death, session_stop, turn_failure
 from .mcp_servers import McpServers
-from .preset import Grant, MidTurn, Mode, Preset
+from .presets.preset import Grant, MidTurn, Mode, Preset
 from .questions import CANCELLED, Asked, form_asked, granted, permission_asked
 from .tool_calls import tool_name_in
 from .translation import Translation

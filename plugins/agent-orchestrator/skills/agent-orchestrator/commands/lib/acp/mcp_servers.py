@@ -10,7 +10,7 @@ from typing import Any
 from ..executors.base import Execution, ExecutorError
 from ..executors.mcp_server import NAME, TOOLS, McpServer, clash_of, given_to, other_name
 from ..machine.environment import PREFIX, run_variables
-from .preset import Mode, Preset
+from .presets.preset import Mode, Preset
 
 Json = dict[str, Any]
 

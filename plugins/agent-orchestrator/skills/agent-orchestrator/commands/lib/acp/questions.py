@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..executors.forms import content_of, items_of
 from ..executors.questions import Choice, ChoiceKind, Decision, Question, QuestionKind, Verdict
-from .preset import Grant
+from .presets.preset import Grant
 from .tool_calls import ToolCall
 
 Json = dict[str, Any]

@@ -16,7 +16,7 @@ from ..events.cut_text import join_texts
 from ..events.event import Event
 from ..events.prepare import create_event
 from ..events.unified_diff import unified_diff
-from .preset import ToolNames
+from .presets.preset import ToolNames
 
 Json = dict[str, Any]
 

@@ -10,7 +10,7 @@ from ..events.cut_text import CutText
 from ..events.event import Event
 from ..events.prepare import create_event, text_content
 from ..executors.program.output import PART_CHARS, Output
-from .preset import Preset
+from .presets.preset import Preset
 from .tool_calls import ToolCalls
 from .usage import UsageCounter
 

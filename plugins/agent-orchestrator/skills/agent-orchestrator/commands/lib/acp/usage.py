@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .preset import Preset, UsageForm
+from .presets.preset import Preset, UsageForm
 
 Json = dict[str, Any]
 Counts = dict[str, int]

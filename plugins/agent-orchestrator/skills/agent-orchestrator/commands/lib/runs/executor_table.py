@@ -18,7 +18,7 @@ from ..machine.environment import claude_dir, config_dir, variables
 from ..shared.install_advice import install_command
 
 if TYPE_CHECKING:  # most runs need no preset
-    from ..acp.preset import Preset
+    from ..acp.presets.preset import Preset
 
 DEFAULT_EXECUTOR = "claude"
 
@@ -127,7 +127,7 @@ def _create_command(execution: Execution) -> Executor:
 
 def _create_acp(execution: Execution) -> Executor:
     from ..acp.executor import AcpExecutor
-    from ..acp.presets import ACP
+    from ..acp.presets.table import ACP
 
     return AcpExecutor(execution, ACP)
 
@@ -195,8 +195,8 @@ def find_executor(name: str) -> ExecutorKind:
 
 def _find_preset(name: str) -> ExecutorKind:
     # Late: most runs need no preset.
-    from ..acp.preset_file import FILE_NAME, read_presets
-    from ..acp.presets import PRESETS
+    from ..acp.presets.file import FILE_NAME, read_presets
+    from ..acp.presets.table import PRESETS
 
     preset, definition = PRESETS.get(name), None
     if preset is None:
@@ -219,7 +219,7 @@ def _kind_of(preset: Preset, definition: str | None = None) -> ExecutorKind:
         return AcpExecutor(execution, preset)
 
     def look() -> Presence:
-        from ..acp.installation import look
+        from ..acp.presets.installation import look
 
         return Presence(*look(preset, variables()))
 
@@ -242,8 +242,8 @@ def list_executors() -> list[ExecutorKind]:
     Raises:
         ExecutorError: the file of the user's presets is not valid.
     """
-    from ..acp.preset_file import FILE_NAME, read_presets
-    from ..acp.presets import PRESETS
+    from ..acp.presets.file import FILE_NAME, read_presets
+    from ..acp.presets.table import PRESETS
 
     presets = [*PRESETS.values(), *read_presets(config_dir() / FILE_NAME).values()]
     return [*EXECUTORS.values(), *map(_kind_of, presets)]

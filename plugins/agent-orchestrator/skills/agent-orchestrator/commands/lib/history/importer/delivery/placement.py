@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from ....acp.presets import PRESETS
+from ....acp.presets.table import PRESETS
 from ....client.errors import TRANSCRIPTS_OFF
 from ....client.manager import ManagerClient
 from ....machine.environment import host

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..executors.base import ExecutorError
-from ..machine.ownership import find_doubt
-from ..shared.other_form import utf_8_text
+from ...executors.base import ExecutorError
+from ...machine.ownership import find_doubt
+from ...shared.other_form import utf_8_text
 from .preset import GENERIC_MODES, Grant, MidTurn, Mode, Preset, ToolNames, UsageForm
-from .presets import PRESETS
+from .table import PRESETS
 
 Json = dict[str, Any]
 Word = TypeVar("Word", bound=StrEnum)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 
-from ..executors.program.installed import has_login, version_of
+from ...executors.program.installed import has_login, version_of
 from .preset import Preset
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ..executors.mcp_server import NAME
+from ...executors.mcp_server import NAME
 from .preset import Grant, MidTurn, Mode, Preset, ToolNames, UsageForm
 
 _COPILOT = "https://agentclientprotocol.com/protocol/session-modes#"
