@@ -14,6 +14,7 @@ from agent_session_manager.export.document.nodes import (
     Border,
     CloseFold,
     Code,
+    Fact,
     Fold,
     Image,
     Node,
@@ -28,7 +29,7 @@ from agent_session_manager.export.style import STYLE
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def opening(title: str, facts: Iterable[Node]) -> Iterator[str]:
+def opening(title: str, facts: Iterable[Fact]) -> Iterator[str]:
     yield (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
@@ -38,10 +39,8 @@ def opening(title: str, facts: Iterable[Node]) -> Iterator[str]:
         f"<title>{escape(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n"
         f"<h1>{escape(title)}</h1>\n<dl>\n"
     )
-    for fact in facts:
-        if isinstance(fact, Note):
-            name, _, value = fact.text.partition(": ")
-            yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n"
+    for name, value in facts:
+        yield f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>\n"
     yield "</dl>\n"
 
 

@@ -18,6 +18,7 @@ from agent_session_manager.export.document.nodes import (
     Border,
     CloseFold,
     Code,
+    Fact,
     Fold,
     Image,
     Node,
@@ -34,12 +35,10 @@ _WEB_LINK = re.compile(r"(?<!!)\[[^\[\]<>`\\\n]*\]\(https?://[^\s()<>\\`\"]*\)")
 _MARKUP = re.compile(r"<|```|~~~|!\[|\][(\[:]")
 
 
-def opening(title: str, facts: Iterable[Node]) -> Iterator[str]:
+def opening(title: str, facts: Iterable[Fact]) -> Iterator[str]:
     yield f"# {_code(title)}\n\n"
-    for fact in facts:
-        if isinstance(fact, Note):
-            name, _, value = fact.text.partition(": ")
-            yield f"- {name}: {_code(value)}\n"
+    for name, value in facts:
+        yield f"- {name}: {_code(value)}\n"
     yield "\n"
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from agent_session_manager.export import html, jsonl, markdown
 from agent_session_manager.export.document.document import Document, Facts
-from agent_session_manager.export.document.nodes import Node
+from agent_session_manager.export.document.nodes import Fact, Node
 from agent_session_manager.export.document.options import ExportFormat, Options
 
 PIECE_CHARS = 64 * 1024
@@ -17,7 +17,7 @@ PIECE_CHARS = 64 * 1024
 class _Form(Protocol):
     """A format for parts of documents."""
 
-    def opening(self, title: str, facts: Iterable[Node]) -> Iterator[str]: ...
+    def opening(self, title: str, facts: Iterable[Fact]) -> Iterator[str]: ...
 
     def part(self, node: Node) -> Iterator[str]: ...
 

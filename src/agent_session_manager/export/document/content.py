@@ -10,7 +10,8 @@ from typing import Any
 
 from agent_session_manager.export.document.nodes import Code, Image, Node, Note, Prose
 from agent_session_manager.export.document.options import Options, string
-from agent_session_manager.export.document.text import cut, json_text, one_line, size_text
+from agent_session_manager.export.document.text import cut, json_text, one_line
+from agent_shared.sizes import size_text
 
 _BEGINNINGS = {
     "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),

@@ -15,8 +15,8 @@ from agent_session_manager.export.document.nodes import (
     Anchor,
     Border,
     CloseFold,
+    Fact,
     Node,
-    Note,
     OpenFold,
 )
 from agent_session_manager.export.document.options import Event, ExportedTools, Options, string
@@ -42,11 +42,11 @@ class Document:
     def title(self) -> str:
         return one_line(str(self._session.get("session_name") or "session"))
 
-    def opening(self, exported_at: str) -> Iterator[Node]:
+    def opening(self, exported_at: str) -> Iterator[Fact]:
         """Yield the facts of the session, and what the document leaves out."""
         for name, value in self._facts(exported_at):
             if value:
-                yield Note(f"{name}: {one_line(value)}")
+                yield name, one_line(value)
 
     def add(self, event: Event, size: int) -> Iterator[Node]:
         """Take the next event, whose JSON has `size` bytes."""
@@ -105,7 +105,7 @@ class Document:
         found = forked_from.get("session_id") if isinstance(forked_from, Mapping) else None
         return f"session {found}" if string(found) else "another session"
 
-    def _facts(self, exported_at: str) -> Iterator[tuple[str, str]]:
+    def _facts(self, exported_at: str) -> Iterator[Fact]:
         session = self._session
 
         def text(name: str) -> str:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+Fact = tuple[str, str]
+"""A fact of the whole session: its name and its value."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prose:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ..session_client import SessionClientError
+from typing import TYPE_CHECKING
+
+from ..session_client import SessionClientError, _refusal
+
+if TYPE_CHECKING:
+    import httpx
 
 NAME_TAKEN = "name_taken"
 INVALID_NAME = "invalid_name"
@@ -38,6 +43,16 @@ _PASSES = {
     "origin_not_allowed": True,
 }
 """True for temporary errors, False for permanent ones, where the status would be misleading."""
+
+
+def refusal_of_stream(what: str, response: httpx.Response) -> SessionClientError:
+    """Read the body of a refused stream, and return the error that it describes."""
+    response.read()
+    try:
+        answer = response.json()
+    except (ValueError, RecursionError):
+        answer = None
+    return _refusal(what, response, answer)
 
 
 def may_pass(error: Exception) -> bool:

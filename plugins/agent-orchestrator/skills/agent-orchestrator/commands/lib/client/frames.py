@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import httpx
 
 from ..machine.clock import Time
-from ..session_client import SessionClientError, _refusal
+from ..session_client import SessionClientError
 from .answers import is_session
+from .errors import refusal_of_stream
 from .manager import Json, ManagerClient
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -113,12 +114,7 @@ def _check(what: str, response: httpx.Response) -> None:
         SessionClientError: it is not a feed.
     """
     if not response.is_success:
-        response.read()
-        try:
-            answer = response.json()
-        except (ValueError, RecursionError):
-            answer = None
-        error = _refusal(what, response, answer)
+        error = refusal_of_stream(what, response)
         if response.status_code not in (401, 403) or error.code is None:
             raise error
         sent = response.request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from ...session_client import SessionClientError, _path, _query, _refusal
+from ...session_client import SessionClientError, _path, _query
+from ..errors import refusal_of_stream
 from ..manager import ManagerClient, Query
 
 SILENCE_SECONDS = 60.0
@@ -49,12 +50,7 @@ def _check(what: str, response: httpx.Response, media_type: str) -> None:
         if response.headers.get("content-type", "").partition(";")[0] != media_type:
             raise SessionClientError(f"{what}: an answer of another shape: not a session manager?")
         return
-    response.read()
-    try:
-        answer = response.json()
-    except (ValueError, RecursionError):
-        answer = None
-    error = _refusal(what, response, answer)
+    error = refusal_of_stream(what, response)
     if error.code == _NO_ROUTE:
         raise SessionClientError(
             f"{what}: this manager is older than the command and cannot export a session: restart "

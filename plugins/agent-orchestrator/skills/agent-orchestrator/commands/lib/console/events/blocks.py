@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...shared.sizes import size_text
+
 _DATA_URL = re.compile(r"data:([\w/+.-]*)(?:;[\w=.-]+)*;base64,([A-Za-z0-9+/=_-]{64,})")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{256,}={0,2}")
 
@@ -83,15 +85,6 @@ def output_text(output: Any, shortened: Any = None) -> str:
 
 def _is_block(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("type"), str)
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes in readable form: `900 bytes`, `12 KB`, `1.5 MB`."""
-    if size < 1000:
-        return f"{size} bytes"
-    if size < 1_000_000:
-        return f"{round(size / 1000)} KB"
-    return f"{size / 1_000_000:.1f} MB"
 
 
 def _json(value: Any) -> str:
