@@ -28,6 +28,7 @@ from agent_session_manager.api.wire.dashboard import (
     TokenAnswer,
 )
 from agent_session_manager.domain.errors import CodeNotValidError
+from agent_shared.page_path import page_path
 
 logger = logging.getLogger(__name__)
 TOKEN_PATH = "/dashboard/token"
@@ -59,23 +60,14 @@ def _create_file(request: Request, code: str, place: GivenPlace | None) -> str |
     pages: RedirectPages | None = request.app.state.redirect_pages
     if pages is None:
         return None
+    path = "" if place is None else page_path(place.session_id, place.seq)
     try:
-        name = pages.create(code, _path_of(place))
+        name = pages.create(code, path)
     except OSError as exc:
         logger.warning("the dashboard's redirect file could not be written: %s", exc)
         return None
     asyncio.get_running_loop().call_later(LIFETIME_SECONDS, pages.remove, code)
     return name
-
-
-def _path_of(place: GivenPlace | None) -> str:
-    """Return the path of a place in the page, which follows the code in the page's address."""
-    if place is None:
-        return ""
-    if place.session_id is None:
-        return "/"
-    session = f"/sessions/{place.session_id}"
-    return session if place.seq is None else f"{session}/seq/{place.seq}"
 
 
 @router.post(

@@ -18,6 +18,7 @@ from ..client.connection.find_manager import PROGRAM
 from ..client.manager import Json, ManagerClient
 from ..machine.environment import agent_environment, state_dir
 from ..session_client import SessionNotFoundError
+from ..shared.page_path import page_path
 from ..shared.private_files import open_private
 from .browsers import find_browser
 from .command import CommandError
@@ -52,17 +53,9 @@ def open_page(
     """
     browser = find_browser(agent_environment()) if in_browser else None
     created = _create_code(manager, place, with_file=browser is not None)
-    url = f"{manager.base_url}/#code={created['code']}{_path(place)}"
+    path = "" if place is None else page_path(*place)
+    url = f"{manager.base_url}/#code={created['code']}{path}"
     return OpenedPage(url, browser is not None and _open(browser, created.get("file")))
-
-
-def _path(place: Place | None) -> str:
-    if place is None:
-        return ""
-    if place.session_id is None:
-        return "/"
-    session = f"/sessions/{place.session_id}"
-    return session if place.seq is None else f"{session}/seq/{place.seq}"
 
 
 def _create_code(manager: ManagerClient, place: Place | None, *, with_file: bool) -> Json:
