@@ -196,7 +196,7 @@ def test_manager_as_first_process_leaves_no_zombie(shell: Shell, tmp_path: Path)
 
 TELLING = """
 import signal
-from agent_orchestrator.shared.inherited import begin
+from agent_orchestrator.shared.inherited_state import begin
 begin()
 told = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 signal.pthread_sigmask(signal.SIG_BLOCK, told)

@@ -21,10 +21,10 @@ from agent_session_manager.api.guard.page_tokens import PageTokens
 from agent_session_manager.api.guard.redirect_pages import RedirectPages
 from agent_session_manager.api.guard.run_scopes import Confined
 from agent_session_manager.api.guard.throttle import Failures
-from agent_session_manager.api.http.aside import Turns
 from agent_session_manager.api.http.errors import install_error_handlers
 from agent_session_manager.api.http.masker import Masker
 from agent_session_manager.api.http.measured import Measured, RequestMetrics
+from agent_session_manager.api.http.off_loop import Turns
 from agent_session_manager.api.routes import (
     events,
     export,

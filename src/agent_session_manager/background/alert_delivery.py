@@ -19,7 +19,7 @@ from agent_session_manager.domain.errors import OrchestratorError
 from agent_session_manager.domain.sessions.alert import Alert, AlertState
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.alerts import DropAlerts, DueAlerts, GiveUpAlerts, SettleAlert
-from agent_shared.counted import counted
+from agent_shared.plurals import counted
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")

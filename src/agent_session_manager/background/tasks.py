@@ -16,9 +16,9 @@ from agent_session_manager.background.alert_delivery import AlertDelivery
 from agent_session_manager.background.backups import Backups, backing_up
 from agent_session_manager.background.history_import import HistoryImport, import_environment
 from agent_session_manager.background.indexer import Indexer
+from agent_session_manager.background.lease_reaper import Reaper
 from agent_session_manager.background.notifier import Notifier
 from agent_session_manager.background.quiet_watch import QuietWatch
-from agent_session_manager.background.reaper import Reaper
 from agent_session_manager.background.retention import Retention, Terms
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.manager.manager import Manager

@@ -20,7 +20,7 @@ from agent_session_manager.cli.options import PROGRAM, fail
 from agent_session_manager.cli.serve import serve
 from agent_session_manager.cli.transfer import export_, import_
 from agent_session_manager.cli.vacuum import vacuum
-from agent_shared.inherited import begin
+from agent_shared.inherited_state import begin
 
 
 class _Program(click.Group):

@@ -40,8 +40,8 @@ from agent_session_manager.cli.options import (
 from agent_session_manager.domain.sessions.alert import Interest
 from agent_session_manager.machine.discovery import prepare_state_dir
 from agent_session_manager.settings import Settings, environment
-from agent_shared.counted import counted
 from agent_shared.log import shown
+from agent_shared.plurals import counted
 
 if TYPE_CHECKING:
     from agent_session_manager.sql.read.alerts import AlertSummary

@@ -22,7 +22,7 @@ from agent_session_manager.cli.options import (
     settings_from,
 )
 from agent_session_manager.machine.discovery import prepare_state_dir
-from agent_shared.counted import counted
+from agent_shared.plurals import counted
 
 _NO_FILE = Path("-")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 
 from agent_session_manager.prices.fields import Field, PriceFileError
-from agent_shared.other_form import utf_8_text
+from agent_shared.text_encoding import utf_8_text
 
 FORMAT = 1
 UNIT = "picodollars for a token or a web search"

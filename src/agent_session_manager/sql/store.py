@@ -33,7 +33,6 @@ from agent_session_manager.sql.read.attention import has_silent
 from agent_session_manager.sql.read.events import get_result, list_events
 from agent_session_manager.sql.read.families import SqlRunTokens
 from agent_session_manager.sql.read.feeds import SqlFeeds
-from agent_session_manager.sql.read.narrowing import MOST, narrowed
 from agent_session_manager.sql.read.notices import SqlNotices
 from agent_session_manager.sql.read.outline import get_outline
 from agent_session_manager.sql.read.questions import list_questions
@@ -46,6 +45,7 @@ from agent_session_manager.sql.read.sessions import (
     list_sessions,
 )
 from agent_session_manager.sql.read.statistics import SqlStatistics
+from agent_session_manager.sql.read.text_filter import MOST, narrowed
 from agent_session_manager.sql.read.transcripts import SqlTranscripts
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.search.index_process import SharedIndex

@@ -18,10 +18,10 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import JsonRoute, parse_json
 from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import masker_of
+from agent_session_manager.api.http.off_loop import Pause, in_turn
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.events import manager_fields

@@ -17,8 +17,8 @@ import orjson
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from agent_session_manager.api.http.aside import LARGE_BYTES, in_thread
 from agent_session_manager.api.http.errors import RequestError
+from agent_session_manager.api.http.off_loop import LARGE_BYTES, in_thread
 from agent_session_manager.domain.json_values import MAX_DEPTH, UnstorableJsonError, check_value
 
 T = TypeVar("T")

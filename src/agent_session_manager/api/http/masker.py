@@ -14,7 +14,7 @@ from typing import Any
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 from starlette.requests import HTTPConnection, Request
 
-from agent_session_manager.api.http.aside import Pause, in_turn
+from agent_session_manager.api.http.off_loop import Pause, in_turn
 from agent_session_manager.domain.events.event import NewEvent
 from agent_shared.masking import ANCHORS, CHARACTERS_A_STEP, Candidates, Effort, Masking
 from agent_shared.masking_rules import ANCHORLESS, RULES, Rule

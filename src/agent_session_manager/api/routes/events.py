@@ -13,12 +13,12 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from agent_session_manager.api.guard.run_scopes import Reach, for_pages, for_runs
-from agent_session_manager.api.http.aside import in_turn
 from agent_session_manager.api.http.body import JsonRoute, parse_json
 from agent_session_manager.api.http.caller import caller_of
 from agent_session_manager.api.http.depends import Id, QueryText, Served, manager_of
 from agent_session_manager.api.http.errors import RequestError
 from agent_session_manager.api.http.masker import masker_of
+from agent_session_manager.api.http.off_loop import in_turn
 from agent_session_manager.api.http.responses import JsonResponse, refusals
 from agent_session_manager.api.http.sse import (
     answer_with_session,

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Request, Response
 
-from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import JsonRoute
 from agent_session_manager.api.http.depends import Id, Served
 from agent_session_manager.api.http.masker import Masker, masked, masker_of
+from agent_session_manager.api.http.off_loop import Pause, in_turn
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.history import (

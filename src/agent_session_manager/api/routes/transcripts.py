@@ -10,7 +10,6 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 
 from agent_session_manager.api.guard.run_scopes import Reach, for_runs
-from agent_session_manager.api.http.aside import Pause, in_turn
 from agent_session_manager.api.http.body import (
     MAX_PARTS,
     check_parts,
@@ -19,6 +18,7 @@ from agent_session_manager.api.http.body import (
 )
 from agent_session_manager.api.http.depends import Served
 from agent_session_manager.api.http.errors import RequestError
+from agent_session_manager.api.http.off_loop import Pause, in_turn
 from agent_session_manager.api.http.responses import answer, refusals
 from agent_session_manager.api.wire.common import to_text
 from agent_session_manager.api.wire.transcripts import (

@@ -21,7 +21,7 @@ from agent_session_manager.sql.database.file.foreign_text import read_text
 from agent_session_manager.sql.database.file.head import loss, read_head, read_reached, refusal
 from agent_session_manager.sql.migrations.revisions import known_revisions
 from agent_session_manager.sql.schema.checksums import damaged_events
-from agent_shared.counted import counted
+from agent_shared.plurals import counted
 
 CHECKED_WHOLE_BYTES = 256 * 1024 * 1024
 """Databases up to this size are read completely at each start, which takes 2 s per GB."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 
-from agent_session_manager.sql.database.notices import ANY, Notices
+from agent_session_manager.sql.database.change_notifications import ANY, Notices
 from agent_session_manager.sql.database.url import file_of, shown
 from agent_session_manager.store.protocol import Notice
 

@@ -35,7 +35,7 @@ from agent_session_manager.domain.sessions.notice import (
     notice_text,
 )
 from agent_session_manager.domain.sessions.session import Reason
-from agent_session_manager.sql.read.current import NEWEST_RUN_STATE
+from agent_session_manager.sql.read.current_state import NEWEST_RUN_STATE
 from agent_session_manager.sql.read.events import get_answer
 from agent_session_manager.sql.read.families import MAX_LEVELS
 from agent_session_manager.sql.read.sessions import NUMBER, one

@@ -20,7 +20,7 @@ from agent_session_manager.sql.transfer.format import (
     line_refused,
 )
 from agent_session_manager.sql.transfer.kinds import KINDS, Kind
-from agent_shared.other_form import START_BYTES, other_form
+from agent_shared.text_encoding import START_BYTES, other_form
 
 Line = tuple[int, Kind, dict[str, Any]]
 """The line number in the file, the kind of the line, and its row."""

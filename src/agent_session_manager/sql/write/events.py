@@ -33,7 +33,7 @@ from agent_session_manager.domain.sessions.session import (
     state_after,
 )
 from agent_session_manager.sql.database.direct import read
-from agent_session_manager.sql.read.current import NEWEST_RUN_STATE, newest_run
+from agent_session_manager.sql.read.current_state import NEWEST_RUN_STATE, newest_run
 from agent_session_manager.sql.schema.checksums import event_checksum
 from agent_session_manager.sql.schema.rows import WITH_NEWEST_RUN
 from agent_session_manager.sql.schema.tables import events, runs, sessions

@@ -23,7 +23,7 @@ from agent_session_manager.domain.sessions.session import (
     effect_of_import,
     state_after,
 )
-from agent_session_manager.sql.read.current import find_current, get_current, newest_run
+from agent_session_manager.sql.read.current_state import find_current, get_current, newest_run
 from agent_session_manager.sql.schema.rows import fork_text, source_text, to_microseconds
 from agent_session_manager.sql.schema.tables import events, runs, sessions
 from agent_session_manager.sql.write.batch import Writes

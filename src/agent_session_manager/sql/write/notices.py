@@ -12,7 +12,7 @@ from agent_session_manager.domain.errors import NotAutomaticError
 from agent_session_manager.domain.sessions.notice import MAX_NOTICES_AT_ONCE, hold_of
 from agent_session_manager.domain.sessions.request import RequestKind, RequestState
 from agent_session_manager.domain.sessions.session import Reason
-from agent_session_manager.sql.read.current import find_current, get_current, newest_run
+from agent_session_manager.sql.read.current_state import find_current, get_current, newest_run
 from agent_session_manager.sql.read.notices import IS_PENDING, IS_UNDELIVERED, read_batch
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import notices, requests, runs, sessions

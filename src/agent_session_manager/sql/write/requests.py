@@ -20,7 +20,7 @@ from agent_session_manager.domain.sessions.request import (
     RequestKind,
     RequestState,
 )
-from agent_session_manager.sql.read.current import get_current
+from agent_session_manager.sql.read.current_state import get_current
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import requests
 from agent_session_manager.sql.write.derived.positions import not_before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, insert
 
-from agent_session_manager.sql.read.current import get_current
+from agent_session_manager.sql.read.current_state import get_current
 from agent_session_manager.sql.schema.tables import run_tokens
 from agent_session_manager.store.changes import RevokeRunToken
 

@@ -29,7 +29,7 @@ from agent_session_manager.domain.sessions.session import (
     effect_of_claim,
     effect_of_resume,
 )
-from agent_session_manager.sql.read.current import get_current, get_whole, newest_run
+from agent_session_manager.sql.read.current_state import get_current, get_whole, newest_run
 from agent_session_manager.sql.schema import rows
 from agent_session_manager.sql.schema.tables import runs, sessions
 from agent_session_manager.sql.write.alerts import Alerts

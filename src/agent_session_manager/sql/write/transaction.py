@@ -26,7 +26,12 @@ from agent_session_manager.domain.events.model_request import PriceOf
 from agent_session_manager.domain.sessions.alert import Interests
 from agent_session_manager.domain.sessions.names import check_name, reserved_name
 from agent_session_manager.domain.sessions.session import Session
-from agent_session_manager.sql.read.current import find_current, get_current, get_whole, newest_run
+from agent_session_manager.sql.read.current_state import (
+    find_current,
+    get_current,
+    get_whole,
+    newest_run,
+)
 from agent_session_manager.sql.read.descendants import ancestors_of
 from agent_session_manager.sql.read.families import parent_for
 from agent_session_manager.sql.schema import rows

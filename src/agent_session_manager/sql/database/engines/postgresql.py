@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL
 
+from agent_session_manager.sql.database.change_notifications import Notices
 from agent_session_manager.sql.database.database import Database, RawSql
 from agent_session_manager.sql.database.engines.sqlite import BUSY_TIMEOUT_SECONDS
 from agent_session_manager.sql.database.errors import DatabaseError
-from agent_session_manager.sql.database.notices import Notices
 from agent_session_manager.sql.database.url import POSTGRESQL
 from agent_session_manager.store.protocol import READERS
 from agent_shared.install_advice import install_command

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agent_orchestrator.client.manager import ManagerClient
-from agent_orchestrator.client.patient import PATIENCE_SECONDS
+from agent_orchestrator.client.patient_client import PATIENCE_SECONDS
 from agent_orchestrator.executors.base import Continuation
 from agent_orchestrator.session_client import SessionClientError
 from agent_orchestrator.sessions.errors import SessionUsageError

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..shared.other_form import utf_8_text
+from ..shared.text_encoding import utf_8_text
 
 MAX_FILE_BYTES = 1 << 20
 """Claude Code ignores a larger definition."""

@@ -28,7 +28,7 @@ from ..runs.seal import our_runs
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import name_taken_at_unarchive
 from ..sessions.resolve import Session, by_hand, is_by_hand, resolve, state_of
-from ..shared.counted import counted
+from ..shared.plurals import counted
 from ..upkeep.purge import forget_conversations, purge
 
 EXAMPLES = """\

@@ -19,7 +19,7 @@ from ..machine.environment import is_manager_given, outbox_dir, state_dir
 from ..runs.delivery import deliver_leftovers, retry_refused
 from ..runs.registry import list_registered
 from ..runs.stop import clear_remains
-from ..shared.counted import counted
+from ..shared.plurals import counted
 from ..upkeep.alerts import check_alerts
 from ..upkeep.checks import (
     Finding,

@@ -19,7 +19,7 @@ from ..console.terminal.output import answer_json, note
 from ..console.terminal.screen import screen_of
 from ..machine.time_zone import start_of
 from ..sessions.resolve import resolve
-from ..shared.counted import counted
+from ..shared.plurals import counted
 
 EXAMPLES = """\
   ao-search connection refused

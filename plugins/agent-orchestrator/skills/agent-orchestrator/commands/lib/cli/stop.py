@@ -8,7 +8,7 @@ from dataclasses import asdict
 import click
 
 from ..client.manager import Json, ManagerClient
-from ..client.patient import TIMEOUT_SECONDS
+from ..client.patient_client import TIMEOUT_SECONDS
 from ..config import Config
 from ..console.command import (
     CHANGES,
@@ -40,7 +40,7 @@ from ..sessions.resolve import (
     state_of,
 )
 from ..sessions.stop import ask_supervisor, stop_sessions
-from ..shared.counted import counted
+from ..shared.plurals import counted
 
 EXAMPLES = """\
   ao-stop fix-login

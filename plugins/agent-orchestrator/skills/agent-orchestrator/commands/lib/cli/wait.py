@@ -10,7 +10,7 @@ import click
 import httpx
 
 from ..client.manager import Json
-from ..client.patient import PATIENCE_SECONDS, TIMEOUT_SECONDS
+from ..client.patient_client import PATIENCE_SECONDS, TIMEOUT_SECONDS
 from ..console.command import (
     DONE,
     FAILED,

@@ -16,7 +16,7 @@ from ..session_client import SessionClientError, SessionNotFoundError, _path, _q
 from .errors import may_pass
 from .frames import Deadline, Frame, Frames, TokenRefusedError, read_frames
 from .manager import Json, ManagerClient, cursor_of
-from .patient import TIMEOUT_SECONDS
+from .patient_client import TIMEOUT_SECONDS
 
 SILENCE_SECONDS = 40.0
 """A feed sends something every 15 seconds. A connection that is silent for longer is closed."""

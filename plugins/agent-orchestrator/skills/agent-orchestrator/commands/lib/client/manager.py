@@ -20,7 +20,7 @@ from .answers import is_part, is_usage_report
 from .errors import JSON_ONLY
 from .filters import Filters, filter_query
 from .opened_run import OpenedRun, to_opened_run
-from .patient import TIMEOUT_SECONDS, PatientClient
+from .patient_client import TIMEOUT_SECONDS, PatientClient
 
 MAX_EVENTS_PER_APPEND = 1000
 MAX_PAGE = 1000

@@ -29,8 +29,8 @@ from ..machine.fast_start import keep_imports
 from ..machine.projects import find_project
 from ..session_client import SessionClientError, SessionNotFoundError
 from ..sessions.errors import SessionError, SessionUsageError
-from ..shared.inherited import begin
-from ..shared.why import OF_SPACE, why
+from ..shared.error_text import OF_SPACE, why
+from ..shared.inherited_state import begin
 from .terminal.output import discard, note
 
 DONE = 0

@@ -23,7 +23,7 @@ from ..client.connection.find_manager import (
     find_manager,
 )
 from ..client.manager import ManagerClient
-from ..client.patient import PATIENCE_SECONDS
+from ..client.patient_client import PATIENCE_SECONDS
 from ..config import Config
 from ..machine.environment import (
     is_manager_given,

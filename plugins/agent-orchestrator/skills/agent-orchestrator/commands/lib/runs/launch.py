@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 
 from ..machine.environment import state_dir, supervisor_environment
+from ..shared.error_text import why
 from ..shared.private_files import make_state_directory, open_private
-from ..shared.why import why
 from .assignment import READY, Assignment
 
 READY_TIMEOUT_SECONDS = 30.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..client.manager import Json
 from ..machine.environment import host, state_dir
-from ..shared.counted import counted
+from ..shared.plurals import counted
 from .resolve import is_by_hand
 
 _WHY = {

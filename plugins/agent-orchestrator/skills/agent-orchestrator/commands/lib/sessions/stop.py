@@ -17,7 +17,7 @@ from ..runs.stop import (
     signal_supervisor,
     wait_for_supervisor,
 )
-from ..shared.counted import counted
+from ..shared.plurals import counted
 from .follow import wait_for
 
 LOOK_SECONDS = 2.0

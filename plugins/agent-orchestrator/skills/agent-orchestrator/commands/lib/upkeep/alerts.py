@@ -13,7 +13,7 @@ from typing import Any
 
 from ..client.connection.start_manager import StartError, find_program
 from ..machine.environment import manager_environment
-from ..shared.counted import counted
+from ..shared.plurals import counted
 from .checks import Finding
 
 LIST = "agent-session-manager notify list"

@@ -26,9 +26,9 @@ from ..outbox.outbox import EVENT, Outbox, OutboxError, OutboxHeldError, Refused
 from ..runs.executor_table import EXECUTORS, ExecutorKind, Presence, list_executors
 from ..runs.registry import list_registered, spared_pids
 from ..session_client import SessionClientError, _discover
-from ..shared.counted import counted
+from ..shared.error_text import OF_SPACE
+from ..shared.plurals import counted
 from ..shared.private_files import closing_advice
-from ..shared.why import OF_SPACE
 
 STALE_AFTER = timedelta(days=1)
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ...executors.base import ExecutorError
 from ...machine.ownership import find_doubt
-from ...shared.other_form import utf_8_text
+from ...shared.text_encoding import utf_8_text
 from .preset import GENERIC_MODES, Grant, MidTurn, Mode, Preset, ToolNames, UsageForm
 from .table import PRESETS
 

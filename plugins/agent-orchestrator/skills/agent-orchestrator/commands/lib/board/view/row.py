@@ -14,7 +14,7 @@ from ...console.tables.sessions import cost
 from ...console.terminal.output import ago
 from ...sessions.question_words import title_of
 from ...sessions.resolve import Session
-from ...shared.counted import counted
+from ...shared.plurals import counted
 from ..state.groups import RUNNING, Place, since
 from .line import shown
 

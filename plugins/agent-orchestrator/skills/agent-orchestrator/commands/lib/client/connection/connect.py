@@ -8,7 +8,7 @@ from ...config import ENV_SESSION_MANAGER_URL
 from ...machine.environment import is_manager_given, run_token_for
 from ...session_client import InvalidURLError, _find_token
 from ..manager import ManagerClient
-from ..patient import TIMEOUT_SECONDS
+from ..patient_client import TIMEOUT_SECONDS
 from .loopback import LoopbackClient, loopback_url
 
 

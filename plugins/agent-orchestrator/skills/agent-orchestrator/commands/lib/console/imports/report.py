@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...shared.counted import counted
+from ...shared.plurals import counted
 from ..terminal.output import clean, note
 from ..terminal.screen import error_console
 

@@ -35,8 +35,8 @@ from ...machine.clock import SYSTEM, Backoff
 from ...machine.environment import is_manager_given, state_dir
 from ...machine.time_zone import to_local
 from ...session_client import SessionClientError
-from ...shared.counted import counted
 from ...shared.locks import hold_alone, holder_of, release
+from ...shared.plurals import counted
 from ...shared.private_files import make_state_directory
 from ..command import USAGE, CommandError
 from ..connect import open_manager, url_of

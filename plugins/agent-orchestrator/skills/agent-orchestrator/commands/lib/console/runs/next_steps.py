@@ -14,7 +14,7 @@ from ...client.manager import Json
 from ...machine.environment import given_project_dir, named_working_directory
 from ...machine.projects import find_project
 from ...sessions.resolve import state_of
-from ...shared.counted import counted
+from ...shared.plurals import counted
 from ..terminal.amounts import duration, money
 from ..terminal.cells import filled
 from ..terminal.output import answer_session, one_line

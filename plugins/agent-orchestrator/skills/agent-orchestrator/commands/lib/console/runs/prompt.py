@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from ...shared.other_form import utf_8_text
+from ...shared.text_encoding import utf_8_text
 from ..command import USAGE, CommandError
 from ..terminal.output import note
 

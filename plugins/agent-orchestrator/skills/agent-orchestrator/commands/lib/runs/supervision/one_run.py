@@ -35,10 +35,10 @@ from ..executor_table import create_executor, find_executor
 from ..registry import spared_pids
 from ..seal import CONVERSATION, sealed_conversation
 from .drive import RunOutcome, StopOrder, beside, drive
+from .notice_wait import can_stay, stay
 from .notices import Notices
 from .questions import Questions
 from .requests import Requests
-from .stay import can_stay, stay
 from .stop_signals import STOP_SIGNALS, release_stops
 
 logger = logging.getLogger(__name__)

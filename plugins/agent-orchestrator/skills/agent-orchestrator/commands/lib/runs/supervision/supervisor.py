@@ -22,10 +22,10 @@ from pathlib import Path
 from ...machine.environment import outbox_dir, state_dir
 from ...machine.own_memory import hide_memory
 from ...outbox.outbox import Outbox, OutboxError, Run
-from ...shared.inherited import begin
+from ...shared.error_text import why
+from ...shared.inherited_state import begin
 from ...shared.log import write_log_to
 from ...shared.private_files import make_state_directory
-from ...shared.why import why
 from ..assignment import READY, Assignment
 from ..registry import registered
 from .stop_signals import hold_stops

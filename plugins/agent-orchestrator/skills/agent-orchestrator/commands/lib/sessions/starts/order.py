@@ -20,14 +20,14 @@ from typing import Any
 
 from ...client.connection.connect import client_of
 from ...client.manager import Json, ManagerClient
-from ...client.patient import PATIENCE_SECONDS
+from ...client.patient_client import PATIENCE_SECONDS
 from ...config import load_config
 from ...executors.ask_policy import DENY
 from ...executors.base import RunSpec
 from ...machine.environment import parent_session_id
 from ...runs.assignment import spec_from
 from ...session_client import SessionClientError
-from ...shared.inherited import begin
+from ...shared.inherited_state import begin
 from ..errors import NameTakenError, SessionError
 from ..resolve import checked_name
 from .next_run import Given, find_continuation, find_process, make_room, plan_next

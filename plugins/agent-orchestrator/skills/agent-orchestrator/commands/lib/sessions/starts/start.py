@@ -11,7 +11,7 @@ from ...client.connection.connect import client_of, own_token
 from ...client.errors import NAME_TAKEN, RUN_NOT_NEXT, SESSION_RUNNING
 from ...client.manager import Json, ManagerClient, cursor_of
 from ...client.opened_run import Notices, OpenedRun
-from ...client.patient import PATIENCE_SECONDS
+from ...client.patient_client import PATIENCE_SECONDS
 from ...events.prepare import create_event
 from ...executors.base import Continuation, RunSpec
 from ...machine.environment import agent_environment, control_token, host, parent_session_id
@@ -19,7 +19,7 @@ from ...machine.wire_text import wire_text
 from ...runs.assignment import Assignment
 from ...runs.launch import Launch, LaunchError
 from ...session_client import SessionClientError
-from ...shared.why import why
+from ...shared.error_text import why
 from ..errors import SessionError, name_taken_at_start
 from .plan import sealed
 

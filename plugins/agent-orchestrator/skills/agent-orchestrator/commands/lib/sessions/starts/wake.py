@@ -22,16 +22,16 @@ from types import FrameType
 from ...client.connection.connect import client_of
 from ...client.errors import RUN_NOT_AUTOMATIC, may_pass
 from ...client.manager import ManagerClient
-from ...client.patient import PATIENCE_SECONDS
+from ...client.patient_client import PATIENCE_SECONDS
 from ...machine.clock import Backoff
 from ...machine.environment import state_dir, take_up
 from ...machine.own_memory import hide_memory
 from ...runs.assignment import Assignment
 from ...runs.registry import registered
-from ...runs.supervision.stay import has_prospects, was_asked_to_stop
+from ...runs.supervision.notice_wait import has_prospects, was_asked_to_stop
 from ...runs.supervision.stop_signals import STOP_SIGNALS, hold_stops, release_stops
 from ...session_client import SessionClientError
-from ...shared.inherited import begin
+from ...shared.inherited_state import begin
 from ...shared.log import write_log_to
 from ...shared.private_files import make_state_directory
 from ..errors import SessionError, SessionUsageError

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ....events.bounded_json import BoundedJson, read_bounded
-from ....shared.other_form import START_BYTES, other_form
+from ....shared.text_encoding import START_BYTES, other_form
 from ....shared.zstandard import import_zstandard
 
 CHUNK_BYTES = 1024 * 1024

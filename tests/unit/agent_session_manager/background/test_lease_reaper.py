@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from agent_session_manager.background.reaper import MAX_DRIFT_SECONDS, TICK_SECONDS, Reaper
+from agent_session_manager.background.lease_reaper import MAX_DRIFT_SECONDS, TICK_SECONDS, Reaper
 from agent_session_manager.domain.errors import StoreUnavailableError
 from agent_session_manager.machine.clock import Time
 from agent_session_manager.store.changes import ExtendLeases, ReapLeases

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agent_session_manager.api.app import build_app
-from agent_session_manager.api.http.aside import GivenUpError, Pause, Turns, in_thread
 from agent_session_manager.api.http.body import MAX_BODY_BYTES
+from agent_session_manager.api.http.off_loop import GivenUpError, Pause, Turns, in_thread
 from agent_session_manager.domain.sessions.run_token import RunCaller
 from agent_session_manager.machine.clock import now
 from agent_session_manager.manager.manager import Manager

@@ -23,8 +23,8 @@ from agent_orchestrator.outbox.outbox import Outbox, Run
 from agent_orchestrator.runs.assignment import READY, Assignment
 from agent_orchestrator.runs.registry import list_registered
 from agent_orchestrator.runs.supervision.drive import RunOutcome
+from agent_orchestrator.runs.supervision.notice_wait import can_stay, stay
 from agent_orchestrator.runs.supervision.one_run import Supervisor
-from agent_orchestrator.runs.supervision.stay import can_stay, stay
 from agent_orchestrator.runs.supervision.stop_signals import release_stops
 from tests.support.assignments import assignment_at
 from tests.support.loops import run

@@ -18,7 +18,7 @@ from agent_orchestrator.executors.base import ExecutorError
 from agent_orchestrator.history.importer.sources.lines import opened
 from agent_session_manager.prices.fields import PriceFileError
 from agent_session_manager.prices.format import load
-from agent_shared.other_form import START_BYTES, other_form
+from agent_shared.text_encoding import START_BYTES, other_form
 from tests.support.rows import each_row
 
 TEXT = '{"type": "user"}\n'

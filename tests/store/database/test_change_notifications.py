@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
-from agent_session_manager.sql.database.notices import MAX_PAYLOAD_BYTES
+from agent_session_manager.sql.database.change_notifications import MAX_PAYLOAD_BYTES
 from agent_session_manager.sql.store import SqlStore
 from agent_session_manager.store.changes import CreateSession, DeleteSession
 from tests.store.promises.changes import append, appending, create
