@@ -22,6 +22,7 @@ from agent_orchestrator.outbox.outbox import EVENT, Item, Outbox, Run
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.supervision import one_run, supervisor
 from tests.support.forking import live_in, write_to
+from tests.support.replacing import replace_in
 
 
 class LinesExecutor:
@@ -77,8 +78,8 @@ def supervise(lifeline: Connection, assignment: Assignment, journal: Path, log: 
     live_in(assignment.environment)
     os.chdir(assignment.spec.project_dir)
     sys.stdin = io.StringIO(assignment.to_json())
-    vars(supervisor)["Outbox"] = lambda path, run: JournalledOutbox(path, run, journal)
+    replace_in(supervisor, Outbox=lambda path, run: JournalledOutbox(path, run, journal))
     if assignment.spec.executor == "command":
-        vars(one_run)["create_executor"] = LinesExecutor
+        replace_in(one_run, create_executor=LinesExecutor)
     lifeline.send("ready")
     supervisor.main()

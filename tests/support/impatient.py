@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from agent_session_manager.transport import connection, deadlines
+from tests.support.replacing import replace_in
 
 
 def shorten_deadlines() -> None:
     """Change the manager that this process will serve."""
-    vars(deadlines).update(STALLED_SECONDS=0.5)
+    replace_in(deadlines, STALLED_SECONDS=0.5)
     connection.Protocol.head_seconds = connection.Protocol.body_seconds = 0.5

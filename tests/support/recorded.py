@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from agent_session_manager import serve
 from agent_session_manager.api.app import guarded
 from agent_session_manager.cli.main import main
+from tests.support.replacing import replace_in
 from tests.support.unguarded import without_guard
 
 STATUS_OF_A_SOCKET = {"websocket.accept": 101, "websocket.close": 403}
@@ -71,7 +72,7 @@ def run() -> None:
     def build_recorded(app: Any, **rules: Any) -> ASGIApp:
         return Recorder(build(app, **rules), Path(record))
 
-    vars(serve)["guarded"] = build_recorded
+    replace_in(serve, guarded=build_recorded)
     sys.argv = ["agent-session-manager", *arguments]
     main()
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from agent_session_manager import serve
 from agent_session_manager.api.fast_append import AppendsFirst
 from agent_session_manager.api.routes.events import append_events
+from tests.support.replacing import replace_in
 
 
 def without_guard(app: Any, **_rules: object) -> ASGIApp:
@@ -17,4 +18,4 @@ def without_guard(app: Any, **_rules: object) -> ASGIApp:
 
 def leave_out_the_guard() -> None:
     """Change the manager that this process is about to serve."""
-    vars(serve)["guarded"] = without_guard
+    replace_in(serve, guarded=without_guard)

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 from agent_session_manager.api import app
 from agent_session_manager.api.http import body
 from agent_session_manager.transport import connection, deadlines
+from tests.support.replacing import replace_in
 
 
 def without_limits(served: ASGIApp) -> ASGIApp:
@@ -15,7 +16,7 @@ def without_limits(served: ASGIApp) -> ASGIApp:
 
 def remove_limits() -> None:
     """Change the manager that this process will serve."""
-    vars(app)["Admission"] = without_limits
-    vars(body).update(MAX_DEPTH=10**9, MAX_PARTS=10**9)
-    vars(deadlines).update(STALLED_SECONDS=10**9)
+    replace_in(app, Admission=without_limits)
+    replace_in(body, MAX_DEPTH=10**9, MAX_PARTS=10**9)
+    replace_in(deadlines, STALLED_SECONDS=10**9)
     connection.Protocol.head_seconds = connection.Protocol.body_seconds = 10**9

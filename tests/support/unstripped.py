@@ -18,8 +18,9 @@ def run() -> None:
     sys.argv = sys.argv[1:]
     sys.path.insert(0, str(Path(command).parent))
     output = importlib.import_module("lib.console.terminal.output")
-    vars(output)["clean"] = lambda text: text
-    vars(output)["one_line"] = lambda text: text
+    for name in ("clean", "one_line"):
+        assert hasattr(output, name), name
+        setattr(output, name, lambda text: text)
     runpy.run_path(command, run_name="__main__")
 
 

@@ -16,6 +16,7 @@ from agent_session_manager.api.routes import page
 from agent_session_manager.api.routes.page import STATIC
 from tests.support.api import Api
 from tests.support.manager import RunningManager
+from tests.support.replacing import replace_in
 from tests.support.rows import each_row
 
 NO_TOKEN = {"Authorization": ""}
@@ -55,7 +56,7 @@ def test_page_and_its_files_need_no_token_and_have_strict_csp(api: Api) -> None:
 
 
 def serve_from(static: Path) -> None:
-    vars(page)["STATIC"] = static
+    replace_in(page, STATIC=static)
 
 
 def test_page_stays_complete_while_a_new_build_replaces_it(
