@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
 from ..console.command import Command, configure
 from ..console.connect import open_manager
+from ..console.runs.answer import answer_run
 from ..console.runs.interrupts import hold_interrupts
-from ..console.runs.next_steps import answer_detached
 from ..console.runs.options import (
+    RunOptions,
     ask_option,
     model_option,
     permission_option,
@@ -67,16 +66,7 @@ def main(
     model: str | None,
     permission_mode: str | None,
     ask: str | None,
-    timeout: float | None,
-    max_cost: float | None,
-    max_turns: int | None,
-    no_transcripts: bool,
-    no_mcp: bool,
-    notify: bool,
-    detach: bool,
-    project_dir: str | None,
-    agents_dir: str | None,
-    as_json: bool,
+    options: RunOptions,
 ) -> None:
     """Start a session named NAME, follow it to its end, and print the agent's answer.
 
@@ -104,34 +94,26 @@ def main(
     prompt, or if there is no agent definition of this name.
     """
     checked_name(name)
-    if notify:
+    if options.notify:
         refuse_notify(parent_session_id())
-    config = configure(project_dir, agents_dir=agents_dir)
+    config = configure(options.project_dir, agents_dir=options.agents_dir)
     agent = load_agent(agent_name, config)
     executor = executor or (agent and agent.executor) or DEFAULT_EXECUTOR
-    spec = RunSpec(
-        executor=executor,
-        project_dir=config.project_dir,
-        agent=agent,
-        model=model,
-        permission_mode=permission_mode,
-        command=program or (agent.command if agent else ()),
-        transcripts=not no_transcripts,
-        mcp=not no_mcp,
-        max_cost=max_cost,
-        max_turns=max_turns,
-        ask=ask or usual_ask(executor_of(executor)),
+    spec = options.applied_to(
+        RunSpec(
+            executor=executor,
+            project_dir=config.project_dir,
+            agent=agent,
+            model=model,
+            permission_mode=permission_mode,
+            command=program or (agent.command if agent else ()),
+            ask=ask or usual_ask(executor_of(executor)),
+        )
     )
     text = read_prompt(prompt)
     check(spec, text)
-    refuse_doubtful(spec, is_named=project_dir is not None)
+    refuse_doubtful(spec, is_named=options.project_dir is not None)
     with open_manager(config) as manager:
         hold_interrupts()
-        new = NewRun(prompt=text, spec=spec, timeout_seconds=timeout, notify=notify)
-        session = start_session(manager, name, new)
-        if detach:
-            answer_detached(session, as_json=as_json)
-        else:
-            from ..console.runs.watch import watch  # late: a detached run is not watched
-
-            sys.exit(watch(manager, session, as_json=as_json))
+        new = NewRun(prompt=text, spec=spec, timeout_seconds=options.timeout, notify=options.notify)
+        answer_run(manager, start_session(manager, name, new), options)

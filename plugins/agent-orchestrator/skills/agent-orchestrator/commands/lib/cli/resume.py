@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import replace
-
 import click
 
 from ..client.manager import Json
 from ..console.command import CHANGES, Command, CommandError, configure
 from ..console.connect import open_manager
+from ..console.runs.answer import answer_run
 from ..console.runs.interrupts import hold_interrupts
-from ..console.runs.next_steps import answer_detached
 from ..console.runs.options import (
+    RunOptions,
     ask_option,
     model_option,
     permission_option,
@@ -72,16 +70,7 @@ def main(
     ask: str | None,
     takeover: bool,
     fork: str | None,
-    timeout: float | None,
-    max_cost: float | None,
-    max_turns: int | None,
-    no_transcripts: bool,
-    no_mcp: bool,
-    notify: bool,
-    detach: bool,
-    project_dir: str | None,
-    agents_dir: str | None,
-    as_json: bool,
+    options: RunOptions,
 ) -> None:
     """Continue SESSION with its next run, follow it, and print the agent's answer.
 
@@ -102,38 +91,31 @@ def main(
     program: end it first, or both write to one conversation.
     Ctrl-C and the end of this command act on the run as with `ao-new`.
     """
-    config = configure(project_dir, agents_dir=agents_dir)
+    config = configure(options.project_dir, agents_dir=options.agents_dir)
     text = read_prompt(prompt)
     with open_manager(config) as manager:
         found = resolve(manager, session, config, reach=False)
         refuse_own(manager, found)
-        if notify:
+        if options.notify:
             refuse_notify(parent_session_id() if fork else found["parent_session_id"])
         given = Given(
-            project_dir=None if project_dir is None else config.project_dir,
-            agents_dir=agents_dir,
+            project_dir=None if options.project_dir is None else config.project_dir,
+            agents_dir=options.agents_dir,
             agent=agent_name,
             program=program,
             model=model,
             permission_mode=permission_mode,
             ask=ask,
         )
-        spec = plan_next(manager, found, given)
-        spec = replace(
-            spec,
-            transcripts=spec.transcripts and not no_transcripts,
-            mcp=spec.mcp and not no_mcp,
-            max_cost=max_cost,
-            max_turns=max_turns,
-        )
+        spec = options.applied_to(plan_next(manager, found, given))
         check(spec, text)
-        refuse_doubtful(spec, is_named=project_dir is not None)
+        refuse_doubtful(spec, is_named=options.project_dir is not None)
         new = NewRun(
             prompt=text,
             spec=spec,
             continues=find_continuation(manager, found, spec.executor, is_fork=fork is not None),
-            timeout_seconds=timeout,
-            notify=notify,
+            timeout_seconds=options.timeout,
+            notify=options.notify,
         )
         if fork is None:
             try:
@@ -146,12 +128,7 @@ def main(
             name = checked_name(fork)
             hold_interrupts()
             run = start_session(manager, name, new)
-        if detach:
-            answer_detached(run, as_json=as_json)
-        else:
-            from ..console.runs.watch import watch  # late: a detached run is not watched
-
-            sys.exit(watch(manager, run, as_json=as_json))
+        answer_run(manager, run, options)
 
 
 def _is_running(session: Json) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import wraps
+from typing import Any
 
 import click
 
+from ...executors.base import RunSpec
 from ...executors.permission_modes import PERMISSION_MODES
 from ..command import USAGE, CommandError
 from ..options import (
@@ -117,8 +121,45 @@ def refuse_notify(parent: str | None) -> None:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The values of the options that are the same for both commands."""
+
+    timeout: float | None
+    max_cost: float | None
+    max_turns: int | None
+    no_transcripts: bool
+    no_mcp: bool
+    notify: bool
+    detach: bool
+    project_dir: str | None
+    agents_dir: str | None
+    as_json: bool
+
+    def applied_to(self, spec: RunSpec) -> RunSpec:
+        """Return the spec with the limits of this run, and without the parts that are refused."""
+        return replace(
+            spec,
+            transcripts=spec.transcripts and not self.no_transcripts,
+            mcp=spec.mcp and not self.no_mcp,
+            max_cost=self.max_cost,
+            max_turns=self.max_turns,
+        )
+
+
 def run_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that are the same for both commands, in the order of the help text."""
+    """Add the options that are the same for both commands, in the order of the help text.
+
+    The command gets their values as one argument, `options`.
+    """
+    names = [field.name for field in fields(RunOptions)]
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        options = RunOptions(**{name: given.pop(name) for name in names})
+        command(**given, options=options)
+
+    described: Callable[..., None] = with_options
     for option in reversed(_SHARED):
-        command = option(command)
-    return command
+        described = option(described)
+    return described
