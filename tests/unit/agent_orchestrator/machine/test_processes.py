@@ -211,6 +211,52 @@ def test_stopping_a_run_that_has_ended_does_nothing() -> None:
     assert run(act()) == 0
 
 
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show it")
+
+
+@on_linux
+def test_process_started_during_a_search_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = {RUN_MARKER: uuid4().hex}
+    started: list[subprocess.Popen[bytes]] = []
+    pids = psutil.pids
+
+    def pids_before_a_start() -> list[int]:
+        listed = pids()
+        started.append(subprocess.Popen(["sleep", "600"], env=marker))
+        return listed
+
+    monkeypatch.setattr(psutil, "pids", pids_before_a_start)
+    try:
+        found = RunProcesses(None, marker[RUN_MARKER]).find()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    assert [process.pid for process in found] == [process.pid for process in started]
+
+
+@on_linux
+def test_process_that_begins_its_program_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its environment and its arguments are empty for a moment."""
+    marker = {RUN_MARKER: uuid4().hex}
+    beginning = [True, True]  # at each of the first searches
+    environ, cmdline = psutil.Process.environ, psutil.Process.cmdline
+    with subprocess.Popen(["sleep", "600"], env=marker) as program:
+
+        def environ_of(process: psutil.Process) -> dict[str, str]:
+            return {} if process.pid == program.pid and beginning else environ(process)
+
+        def cmdline_of(process: psutil.Process) -> list[str]:
+            return [] if process.pid == program.pid and beginning.pop() else cmdline(process)
+
+        monkeypatch.setattr(psutil.Process, "environ", environ_of)
+        monkeypatch.setattr(psutil.Process, "cmdline", cmdline_of)
+        run(RunProcesses(None, marker[RUN_MARKER]).stop(IMPATIENT))
+        is_alive = program.poll() is None
+        program.kill()
+    assert not is_alive
+
+
 def test_spared_process_and_its_children_belong_to_no_run() -> None:
     """As the supervisor and the agent of a session that this run has started."""
     nested = "sh -c 'tail -f /dev/null & echo leaf $!; wait' & echo inner $!; wait"
@@ -254,7 +300,7 @@ ctypes.CDLL(None).pthread_exit(None)
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows it as a zombie")
+@on_linux
 def test_process_runs_on_after_the_end_of_its_first_thread() -> None:
     with subprocess.Popen([sys.executable, "-c", WITHOUT_FIRST_THREAD]) as program:
         process = psutil.Process(program.pid)

@@ -2,7 +2,8 @@
 
 A run's processes are the descendants of its program. A tool may detach itself (a new session, a
 parent that has ended), so every process with the run's marker in its environment also counts. The
-search is repeated until no process is left. A process is identified by its pid and its start time.
+search is repeated until no process is left. On Linux it also covers the processes that are started
+while it lasts. A process is identified by its pid and its start time.
 
 On macOS, the environment of a protected system binary cannot be read. A process of that kind that
 was detached *and* lost its parent is not found there. On every system, a process is not found if it
@@ -39,6 +40,9 @@ POLL_SECONDS = 0.02
 LONGEST_POLL_SECONDS = 0.1
 """A search for processes costs time, so the longer they stay, the less often we look."""
 
+MAX_BATCHES = 1000
+"""Limit of a search while other programs start processes all the time."""
+
 PIPE_BYTES = 1 << 18
 
 
@@ -73,14 +77,41 @@ class RunProcesses:
 
     def find(self) -> set[psutil.Process]:
         """Return all processes that are alive now."""
+        found, _ = self._search()
+        return found
+
+    def _search(self) -> tuple[set[psutil.Process], bool]:
+        """Return all processes that are alive now, and whether there can be no other one.
+
+        Processes that were started during the search are searched, too: a process that starts
+        another one and ends would hide it.
+        """
         spared = self._spared()
-        present = [process for process in _present() if process.pid not in spared]
-        own = {p for p in present if p in self._seen or self._is_marked(p)}
+        present: list[psutil.Process] = []
+        own: set[psutil.Process] = set()
+        is_complete = True
+        newest = _newest_pid()
+        batch = _present()
+        for _ in range(MAX_BATCHES):
+            for process in batch:
+                if process.pid in spared:
+                    continue
+                present.append(process)
+                is_own = process in self._seen or self._is_marked(process)
+                is_complete = is_complete and is_own is not None
+                if is_own:
+                    own.add(process)
+            reached, newest = newest, _newest_pid()
+            if newest == reached:
+                break
+            batch = _started(reached + 1, newest) if newest > reached else _present()
+        else:
+            is_complete = False
         if own:  # mostly none is left: a run is also searched after its end
             _add_descendants(own, present)
         living = {process for process in own if not has_ended(process)}
         self._seen |= living
-        return living
+        return living, is_complete
 
     async def stop(self, grace: Grace | None = None) -> None:
         """Interrupt, terminate and kill, until no process is left that a kill can remove.
@@ -106,7 +137,8 @@ class RunProcesses:
             or await _until(lambda: self._none_left(signal.SIGKILL), grace.kill_seconds)
         ):
             return
-        logger.warning("processes survived SIGKILL: %s", sorted(p.pid for p in self.find()))
+        if survivors := self.find():
+            logger.warning("processes survived SIGKILL: %s", sorted(p.pid for p in survivors))
 
     def _foreground(self) -> Iterator[psutil.Process]:
         """Yield the process group of the program, which Ctrl-C on a terminal would reach."""
@@ -119,17 +151,21 @@ class RunProcesses:
 
     def _none_left(self, number: signal.Signals | None = None) -> bool:
         """Return whether no process is left; otherwise send this signal to those found."""
-        found = self.find()
+        found, is_complete = self._search()
         if number is not None:
             _signal(found, number)
-        # Twice, because a process that forks and ends during the search can hide its child.
-        return not found and not self.find()
+        # Twice, because not every system tells that processes were started during the search.
+        return not found and is_complete and not self.find()
 
-    def _is_marked(self, process: psutil.Process) -> bool:
+    def _is_marked(self, process: psutil.Process) -> bool | None:
+        """Return whether a process has our marker; None if it has no environment yet."""
         try:
-            return process.environ().get(RUN_MARKER) == self._token
+            environment = process.environ()
         except (psutil.Error, OSError):  # it has ended, or we may not read it
             return False
+        if not environment and _is_beginning(process):
+            return None
+        return environment.get(RUN_MARKER) == self._token
 
 
 def _present() -> Iterator[psutil.Process]:
@@ -138,6 +174,35 @@ def _present() -> Iterator[psutil.Process]:
     for pid in psutil.pids():
         with contextlib.suppress(psutil.Error):
             yield psutil.Process(pid)
+
+
+def _started(first: int, last: int) -> Iterator[psutil.Process]:
+    """Yield the processes with these pids; threads have pids of the same series."""
+    for pid in filter(psutil.pid_exists, range(first, last + 1)):
+        with contextlib.suppress(psutil.Error):
+            yield psutil.Process(pid)
+
+
+def _newest_pid() -> int:
+    """Return the newest pid of all processes and threads; always 0 if the system has no such file.
+
+    A container may show the file of another namespace. A search there may not be complete.
+    """
+    try:
+        return int(Path("/proc/loadavg").read_text("ascii").split()[-1])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _is_beginning(process: psutil.Process) -> bool:
+    """Return whether a process is about to begin a program: it has no arguments yet, either.
+
+    Processes of the kernel have none, and no program.
+    """
+    try:
+        return not process.cmdline() and bool(Path(f"/proc/{process.pid}/exe").readlink())
+    except (psutil.Error, OSError):  # it has ended, or this is not Linux
+        return False
 
 
 def _add_descendants(own: set[psutil.Process], present: Iterable[psutil.Process]) -> None:
