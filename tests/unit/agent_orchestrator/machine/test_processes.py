@@ -215,7 +215,11 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems do 
 
 
 @on_linux
-def test_process_started_during_a_search_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("is_spared", [False, True])
+def test_process_started_during_a_search_is_found(
+    monkeypatch: pytest.MonkeyPatch, is_spared: bool
+) -> None:
+    """Unless it is a supervisor that has registered by then."""
     marker = {RUN_MARKER: uuid4().hex}
     started: list[subprocess.Popen[bytes]] = []
     pids = psutil.pids
@@ -227,12 +231,14 @@ def test_process_started_during_a_search_is_found(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(psutil, "pids", pids_before_a_start)
     try:
-        found = RunProcesses(None, marker[RUN_MARKER]).find()
+        spared = (lambda: frozenset(each.pid for each in started)) if is_spared else None
+        found = RunProcesses(None, marker[RUN_MARKER], spared).find()
     finally:
         for process in started:
             process.kill()
             process.wait()
-    assert [process.pid for process in found] == [process.pid for process in started]
+    own = [] if is_spared else started
+    assert [process.pid for process in found] == [process.pid for process in own]
 
 
 @on_linux

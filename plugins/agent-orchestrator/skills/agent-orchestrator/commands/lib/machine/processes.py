@@ -86,13 +86,13 @@ class RunProcesses:
         Processes that were started during the search are searched, too: a process that starts
         another one and ends would hide it.
         """
-        spared = self._spared()
         present: list[psutil.Process] = []
         own: set[psutil.Process] = set()
         is_complete = True
         newest = _newest_pid()
         batch = _present()
         for _ in range(MAX_BATCHES):
+            spared = self._spared()  # also a supervisor that has registered during the search
             for process in batch:
                 if process.pid in spared:
                     continue
