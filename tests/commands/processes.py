@@ -37,9 +37,9 @@ def end_runs(state_dir: Path) -> None:
     """Kill the supervisors of this state directory and their runs; remove the files of the runs."""
     for entry in list_registered(state_dir):
         if entry.is_supervised:
-            _kill(entry.run.pid)
+            _kill_and_wait(entry.run.pid)
         for process in RunProcesses(None, entry.run.marker).find():
-            _kill(process.pid)
+            _kill_and_wait(process.pid)
         entry.path.unlink(missing_ok=True)
         for left in outbox_dir(state_dir).glob(f"{entry.run.session_id}.*"):
             left.unlink(missing_ok=True)
@@ -52,14 +52,18 @@ def end_noted_imports(state_dir: Path) -> None:
             given = process.environ().get("AGENT_ORCHESTRATOR_STATE_DIR")
             is_import = {"--noted", HOOK.name} & {Path(word).name for word in process.cmdline()}
             if given == str(state_dir) and is_import:
-                _kill(process.pid)
+                _kill_and_wait(process.pid)
 
 
-def _kill(pid: int) -> None:
+def kill(pid: int) -> None:
     """Kill a process, unless it has already ended."""
     with suppress(psutil.NoSuchProcess):
         psutil.Process(pid).kill()
-        wait_for(lambda: not is_alive(pid), "the process is dead")
+
+
+def _kill_and_wait(pid: int) -> None:
+    kill(pid)
+    wait_for(lambda: not is_alive(pid), "the process is dead")
 
 
 def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
@@ -72,7 +76,7 @@ def supervisor_of(state_dir: Path, session_id: str) -> RegisteredRun:
 def kill_supervisor(state_dir: Path, session_id: str) -> RegisteredRun:
     """Kill the supervisor of a session's run with SIGKILL, so that it cannot clean up."""
     run = supervisor_of(state_dir, session_id)
-    _kill(run.pid)
+    _kill_and_wait(run.pid)
     return run
 
 

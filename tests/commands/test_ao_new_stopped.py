@@ -104,9 +104,11 @@ SLEEPER = 'echo progress; echo careful >&2; echo $$ >>"$0"; sleep 600'
 """A program that has printed something when its pid is in the file."""
 
 
-@pytest.mark.parametrize("end", ["stop", "program", "supervisor"])
+@pytest.mark.parametrize(
+    ("end", "reason"), [("stop", "stopped"), ("program", "failed"), ("supervisor", "lost")]
+)
 def test_output_is_kept_however_the_run_ends(
-    shell: Shell, started: Path, records: ManagerClient, end: str
+    shell: Shell, started: Path, records: ManagerClient, end: str, reason: str
 ) -> None:
     program = ("--executor", "command", "--", "sh", "-c", SLEEPER, str(started))
     ended = shell.run("ao-new", "x", "--detach", *program)
@@ -123,14 +125,7 @@ def test_output_is_kept_however_the_run_ends(
         kill_supervisor(shell.state_dir, ended.stdout.strip())
         shell.run("ao-stop", "x")
     assert shell.run("ao-get-result", "x") == Ended(DONE, "progress\n", "")
-    assert (
-        records.get_session(ended.stdout.strip())["reason"]
-        == {
-            "stop": "stopped",
-            "program": "failed",
-            "supervisor": "lost",
-        }[end]
-    )
+    assert records.get_session(ended.stdout.strip())["reason"] == reason
 
 
 def test_output_before_the_time_limit_is_kept(shell: Shell, started: Path) -> None:

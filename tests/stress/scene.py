@@ -24,7 +24,7 @@ from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.runs.assignment import Assignment
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_shared.manager_settings import MIN_LEASE_SECONDS
-from tests.commands.processes import is_alive
+from tests.commands.processes import is_alive, kill
 from tests.commands.shell import Ended, Shell
 from tests.stress.journalled import supervise
 from tests.support.forking import forking
@@ -259,11 +259,6 @@ def is_ours(pid: int) -> bool:
         return FAMILY in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-
-
-def kill(pid: int) -> None:
-    with suppress(psutil.NoSuchProcess):
-        psutil.Process(pid).kill()
 
 
 def timed(work: Callable[[], Ended]) -> tuple[float, Ended]:

@@ -13,8 +13,9 @@ import pytest
 from agent_orchestrator.machine.processes import RunProcesses
 from agent_orchestrator.runs.stop import request_stop
 from agent_orchestrator.session_client import SessionClientError
+from tests.commands.processes import kill
 from tests.commands.shell import DONE
-from tests.stress.scene import SHORT_LEASE_SECONDS, TICK_SECONDS, Scene, Supervision, kill, opened
+from tests.stress.scene import SHORT_LEASE_SECONDS, TICK_SECONDS, Scene, Supervision, opened
 from tests.stress.working_agents import AGENTS, ALL_WORDS, Agent, words_of
 from tests.support.campaign import Campaign
 from tests.support.waiting import wait_for

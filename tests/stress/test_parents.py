@@ -11,9 +11,9 @@ import pytest
 
 from agent_orchestrator.runs.registry import RegisteredRun, list_registered
 from agent_session_manager.machine.discovery import find_manager
-from tests.commands.processes import is_alive
+from tests.commands.processes import is_alive, kill
 from tests.commands.shell import DONE, Shell
-from tests.stress.scene import FAMILY, Scene, kill, pids_in
+from tests.stress.scene import FAMILY, Scene, pids_in
 from tests.support.campaign import Campaign
 from tests.support.environment import scrubbed_environment
 from tests.support.forked_manager import ForkedManager

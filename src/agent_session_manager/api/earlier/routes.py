@@ -40,6 +40,7 @@ from agent_session_manager.store.changes import CreateSession, OpenRun, UpdateSe
 from agent_session_manager.store.queries import EventFilter, EventPage
 
 LAST_DAY = datetime(2027, 12, 31, tzinfo=UTC)
+_SUNSET = format_datetime(LAST_DAY, usegmt=True)
 
 
 class EarlierRoute(JsonRoute):
@@ -50,7 +51,7 @@ class EarlierRoute(JsonRoute):
 
         async def with_last_day(request: Request) -> Response:
             response = await handle(request)
-            response.headers["Sunset"] = format_datetime(LAST_DAY, usegmt=True)
+            response.headers["Sunset"] = _SUNSET
             return response
 
         return with_last_day
